@@ -1,0 +1,1 @@
+"""X-ray images from CT with their physics and their ground truth."""

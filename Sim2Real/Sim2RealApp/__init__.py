@@ -1,0 +1,1 @@
+"""Command line, demo and benchmarks: the only part that knows every simulator."""
