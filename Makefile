@@ -1,0 +1,38 @@
+# make demo   the main job on generated anatomy, into demo/
+# make test   the test suite
+# Both set up .venv/ from constraints.txt first, and LLVM for the CPU kernels where it is missing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PROJECT_FILES := pyproject.toml constraints.txt
+
+.PHONY: demo test test-all lint system clean
+.DELETE_ON_ERROR:
+
+demo: .venv/demo-ready
+	$(BIN)/sim2real demo
+
+test: .venv/test-ready lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/test-ready lint
+	$(BIN)/python -m pytest
+
+lint: .venv/test-ready
+	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+
+.venv/demo-ready: $(PROJECT_FILES) | system
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test-ready: $(PROJECT_FILES) .venv/demo-ready
+	$(PIP) install --constraint constraints.txt --editable ".[learn,test]"
+	touch $@
+
+system:
+	@sh Resources/system_libraries.sh $(PYTHON)
+
+clean:
+	rm -rf .venv demo build *.egg-info

@@ -1,0 +1,70 @@
+"""View samplers: evenness on the sphere, range, and independence of the number of a frame."""
+
+import numpy as np
+import pytest
+
+from DRRSimLib.carm import DEVICES
+from DRRSimLib.views import Jitter, Sampler, ViewPlan, direction, grid_shape, sample_pose
+
+DEVICE = DEVICES["bier_2018"]
+
+
+def directions(plan: ViewPlan, seed: int = 1) -> np.ndarray:
+    return np.array([direction(plan, seed, index) for index in range(plan.count)])
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+def test_all_directions_lie_in_the_segment_and_differ(sampler):
+    plan = ViewPlan(300, sampler, (-60.0, 40.0), (-10.0, 45.0))
+    angles = directions(plan)
+    assert np.all(angles.min(axis=0) >= [-60, -10]) and np.all(angles.max(axis=0) <= [40, 45])
+    assert len(np.unique(angles.round(6), axis=0)) == 300
+    assert np.ptp(angles, axis=0) == pytest.approx([100, 55], abs=6)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "tolerance"),
+    # Share of views in each of 24 cells of equal area. Independent draws scatter by 1/√(count/24) ≈ 7 % (four of
+    # them are allowed); a lattice or a low-discrepancy sequence by the few points on a cell's edge.
+    [(Sampler.UNIFORM, 0.28), (Sampler.FIBONACCI, 0.06), (Sampler.SOBOL, 0.06)],
+)
+def test_area_uniform_samplers_fill_equal_areas_equally(sampler, tolerance):
+    plan = ViewPlan(4800, sampler, (-60.0, 60.0), (-45.0, 80.0))
+    primary, secondary = np.deg2rad(directions(plan)).T
+    sines = np.sin(np.deg2rad([-45.0, 80.0]))
+    counts, *_ = np.histogram2d(primary, np.sin(secondary), (6, 4), [np.deg2rad([-60, 60]), sines])
+    assert np.abs(counts / 200 - 1).max() < tolerance
+
+
+def test_a_grid_has_equal_angular_steps_from_edge_to_edge():
+    plan = ViewPlan(475, Sampler.GRID)
+    assert grid_shape(plan) == (25, 19)  # 5° steps over 120° × 90°, as in the paper
+    angles = directions(plan)
+    assert np.unique(angles[:, 0]) == pytest.approx(np.arange(-60, 61, 5))
+    assert np.unique(angles[:, 1]) == pytest.approx(np.arange(-45, 46, 5))
+
+
+@pytest.mark.parametrize("sampler", [Sampler.UNIFORM, Sampler.SOBOL, Sampler.FIBONACCI, Sampler.GRID])
+def test_a_single_direction_is_a_range_of_no_width(sampler):
+    plan = ViewPlan(3, sampler, (20.0, 20.0), (-5.0, -5.0))
+    assert directions(plan) == pytest.approx(np.tile([20.0, -5.0], (3, 1)))
+
+
+def test_a_sobol_plan_keeps_its_views_when_it_is_extended():
+    assert np.array_equal(directions(ViewPlan(50, Sampler.SOBOL)), directions(ViewPlan(200, Sampler.SOBOL))[:50])
+
+
+def test_jitter_is_uniform_within_its_half_width_and_belongs_to_the_frame():
+    jitter = Jitter(in_plane_deg=10.0, isocenter_mm=20.0, source_to_detector_mm=5.0, collimation_mm=30.0)
+    plan = ViewPlan(2000, collimation_mm=(200.0, 150.0), jitter=jitter)
+    poses = [sample_pose(plan, DEVICE, np.array([1.0, 2.0, 3.0]), seed=7, index=index) for index in range(2000)]
+    in_plane = np.array([pose.in_plane_deg for pose in poses])
+    offsets = np.array([pose.isocenter_ras for pose in poses]) - [1, 2, 3]
+    # The standard deviation of a uniform distribution is its half-width over √3; 2000 draws give it to 1 %.
+    assert in_plane.std() == pytest.approx(10 / np.sqrt(3), rel=0.05) and np.abs(in_plane).max() <= 10
+    assert offsets.std(axis=0) == pytest.approx(20 / np.sqrt(3), rel=0.05) and np.abs(offsets).max() <= 20
+    assert abs(np.corrcoef(offsets.T)[0, 1]) < 0.1
+    assert np.ptp([pose.collimation_mm[0] for pose in poses]) == pytest.approx(60, rel=0.05)
+    assert {pose.source_to_isocenter_mm for pose in poses} == {DEVICE.source_to_isocenter_mm}
+    assert sample_pose(plan, DEVICE, np.array([1.0, 2.0, 3.0]), seed=7, index=123) == poses[123]
+    assert sample_pose(plan, DEVICE, np.array([1.0, 2.0, 3.0]), seed=8, index=123) != poses[123]
