@@ -7,7 +7,10 @@ source is a thousand voxels away.
 """
 
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
+import drjit as dr
 import numpy as np
 
 from Sim2RealLib.cameras import PinholeCamera
@@ -48,7 +51,21 @@ def grid_rays(grid: PackedGrid, camera_from_ras: np.ndarray, source_to_detector_
     return GridRays(grid_from_camera[:3, :3], anchor, depth, source_to_detector_mm)
 
 
-def pixel_centers(camera: PinholeCamera) -> np.ndarray:
-    """Image positions of all pixel centres, row by row: shape (height * width, 2)."""
-    v, u = np.mgrid[: camera.height_px, : camera.width_px]
-    return np.stack([u.ravel() + 0.5, v.ravel() + 0.5], axis=-1)
+def pixel_rays(arrays: ModuleType, camera: PinholeCamera) -> tuple[Any, Any]:
+    """Normalised image positions x, y of all pixel centres, row by row, as Float arrays of a backend."""
+    pixel = dr.arange(arrays.UInt32, camera.width_px * camera.height_px)
+    column, row = pixel % dr.opaque(arrays.UInt32, camera.width_px), pixel // dr.opaque(arrays.UInt32, camera.width_px)
+    return _normalise(arrays, camera, arrays.Float(column) + 0.5, arrays.Float(row) + 0.5)
+
+
+def position_rays(arrays: ModuleType, camera: PinholeCamera, positions_px: np.ndarray) -> tuple[Any, Any]:
+    """Normalised image positions x, y of the image positions (N, 2), as Float arrays of a backend."""
+    u, v = (arrays.Float(np.ascontiguousarray(column, np.float32)) for column in positions_px.T)
+    return _normalise(arrays, camera, u, v)
+
+
+def _normalise(arrays: ModuleType, camera: PinholeCamera, u: Any, v: Any) -> tuple[Any, Any]:
+    inverse_fx, inverse_fy, cx, cy = (
+        dr.opaque(arrays.Float, value) for value in (1 / camera.fx_px, 1 / camera.fy_px, camera.cx_px, camera.cy_px)
+    )
+    return (u - cx) * inverse_fx, (v - cy) * inverse_fy

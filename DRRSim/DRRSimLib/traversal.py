@@ -98,7 +98,8 @@ def upload_rays(arrays: ModuleType, rays: GridRays) -> RayParameters:
 
 def upload_mask(arrays: ModuleType, mask: DeviceGrid, traversed: PackedGrid) -> Mask:
     """Let `mask` hide what lies in the same place of the grid `traversed`."""
-    return Mask(mask, _upload_scalars(arrays, mask.grid.grid_from_ras @ np.linalg.inv(traversed.grid_from_ras)))
+    mask_from_grid = mask.grid.grid_from_ras @ np.linalg.inv(traversed.grid_from_ras)
+    return Mask(mask, _upload_scalars(arrays, mask_from_grid[:3]))
 
 
 def _upload_scalars(arrays: ModuleType, matrix: np.ndarray) -> list[list[Any]]:
