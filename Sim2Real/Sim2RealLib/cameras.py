@@ -49,7 +49,8 @@ class PinholeCamera:
         points = np.asarray(points, dtype=np.float64)
         depth = np.where(points[..., 2] > 0.0, points[..., 2], np.nan)
         return np.stack(
-            [self.fx_px * points[..., 0] / depth + self.cx_px, self.fy_px * points[..., 1] / depth + self.cy_px], axis=-1
+            [self.fx_px * points[..., 0] / depth + self.cx_px, self.fy_px * points[..., 1] / depth + self.cy_px],
+            axis=-1,
         )
 
     def unproject(self, positions_px: np.ndarray) -> np.ndarray:

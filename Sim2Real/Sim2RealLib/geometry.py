@@ -61,7 +61,9 @@ def require_grid_affine(ras_from_ijk: np.ndarray, name: str) -> np.ndarray:
         raise Sim2RealError(f"{name}: the voxel-to-world transform is not a finite affine 4×4 matrix.")
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if np.any(spacing < 1e-6) or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
-        raise Sim2RealError(f"{name}: the voxel-to-world transform is singular (spacing {spacing.round(6).tolist()} mm).")
+        raise Sim2RealError(
+            f"{name}: the voxel-to-world transform is singular (spacing {spacing.round(6).tolist()} mm)."
+        )
     cosines = (affine[:3, :3] / spacing).T @ (affine[:3, :3] / spacing) - np.eye(3)
     if np.abs(cosines).max() > MAX_SHEAR:
         angle = np.rad2deg(np.arccos(np.abs(cosines).max()))

@@ -1,8 +1,8 @@
 """Find an LLVM library on which Dr.Jit's CPU backend runs.
 
-LLVM 14 is refused by Dr.Jit with a misleading message, 15 and 16 abort the process at the first float minimum, 17 and 18
-are untested; 19 to 22 work. Dr.Jit reads DRJIT_LIBLLVM_PATH while it is imported and by itself takes the newest library
-that it finds in two folders, so that the choice has to be made before the import. Nothing is imported here.
+LLVM 14 is refused by Dr.Jit with a misleading message, 15 and 16 abort the process at the first float minimum, 17 and
+18 are untested; 19 to 22 work. Dr.Jit reads DRJIT_LIBLLVM_PATH while it is imported and by itself takes the newest
+library that it finds in two folders, so that the choice has to be made before the import. Nothing is imported here.
 """
 
 import glob

@@ -17,4 +17,6 @@ def resource_path(name: str) -> Path:
     for folder in _CANDIDATES:
         if (folder / name).exists():
             return folder / name
-    raise Sim2RealError(f"The installation is incomplete: Resources/{name} is missing. Install surgical-sim2real again.")
+    raise Sim2RealError(
+        f"The installation is incomplete: Resources/{name} is missing. Install surgical-sim2real again."
+    )

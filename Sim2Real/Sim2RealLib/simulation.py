@@ -50,7 +50,7 @@ class DatasetHeader:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One view: its images, (H, W) or (pages, H, W), by channel name, and the JSON record of its labels and geometry."""
+    """One view: images, (H, W) or (pages, H, W), by channel name, and the JSON record of its labels and geometry."""
 
     channels: Mapping[str, np.ndarray]
     record: Mapping[str, Any]

@@ -46,7 +46,9 @@ class Volume:
     def corners_ras(self) -> np.ndarray:
         """The eight outer corners, half a voxel beyond the outermost centres: shape (8, 3), mm."""
         upper = np.array(self.shape_ijk) - 0.5
-        corners_ijk = np.array([[x, y, z] for x in (-0.5, upper[0]) for y in (-0.5, upper[1]) for z in (-0.5, upper[2])])
+        corners_ijk = np.array(
+            [[x, y, z] for x in (-0.5, upper[0]) for y in (-0.5, upper[1]) for z in (-0.5, upper[2])]
+        )
         return transform_points(self.ras_from_ijk, corners_ijk)
 
     def same_grid(self, other: "Volume") -> bool:
