@@ -1,0 +1,119 @@
+"""The sacrum with the coccyx: a curved wedge with its canal and foramina, in the pelvis frame.
+
+It is drawn in the coordinates of its own curve, in mm of the template: x, distance from the midline; along, distance
+down the front face from the promontory; front, distance before the front face.
+"""
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
+
+from .implicit import Field, capsule, ellipsoid, smooth_cut, smooth_intersection, smooth_union
+from .sheet import STEP_MM, Table
+
+MIDLINE = np.array(
+    [[-26, 106], [-43, 90], [-61, 73], [-75, 54], [-82, 34], [-83, 16], [-77, 0], [-66, -13]], dtype=float
+)
+"""Front face of the vertebral bodies in the midsagittal plane, (A, S), from the promontory to the tip of the coccyx."""
+
+PROFILE = np.array(
+    [
+        [-15, 54, 29, 44], [0, 56, 30, 46], [12, 57, 27, 45], [30, 55, 20, 37], [48, 47, 15, 30], [68, 36, 13, 24],
+        [90, 30, 11, 18], [108, 22, 10, 13], [116, 11, 9, 10], [128, 8, 7, 7.5], [145, 4, 5, 5.5],
+    ],
+    dtype=float,
+)  # fmt: skip
+"""Rows along, half width, depth of the bodies, depth with the posterior wall."""
+
+TIP_MM = 138.0
+CANAL_END_MM = 100.0
+FORAMINA_MM = ((27.0, 22.0), (49.0, 19.5), (69.0, 17.5), (87.0, 15.5))
+"""Along and x of the four pairs of foramina."""
+TUBERCLES = (((0, 22, -46), (5.5, 13, 10)), ((0, 45, -34), (5, 13, 8)), ((0, 66, -26), (5, 12, 6)))
+"""Centres and radii of the median crest's spinous tubercles."""
+BEYOND_MM = 45.0
+"""How far the front face is prolonged above the promontory."""
+
+
+def sacrum_field(scale: np.ndarray) -> tuple[Field, np.ndarray]:
+    """The sacrum, and about where its promontory lies, (3,). scale: factors (3,) on the template along R, A, S."""
+    table = _curve_table(scale[1:])
+    profile = CubicSpline(PROFILE[:, 0], PROFILE[:, 1:])
+    mean = float(scale.mean())
+
+    def field(p: np.ndarray) -> np.ndarray:
+        along, front = table(p[:, 1], p[:, 2]) / p.dtype.type(mean)
+        x = np.abs(p[:, 0]) / p.dtype.type(scale[0])
+        half_width, body, depth = profile(np.clip(along, *PROFILE[[0, -1], 0])).T.astype(p.dtype)
+        d = smooth_union(_wedge(x, along, front, half_width, depth), _processes(x, along, front), 4.0)
+        d = smooth_cut(d, _canal(x, along, front, body, depth), 1.5)
+        for level, out in FORAMINA_MM:
+            d = smooth_cut(d, _foramen(x, along, front, level, out), 2.5)
+        return d * p.dtype.type(mean)
+
+    return field, np.array([0.0, *(MIDLINE[0] * scale[1:])])
+
+
+def _wedge(
+    x: np.ndarray, along: np.ndarray, front: np.ndarray, half_width: np.ndarray, depth: np.ndarray
+) -> np.ndarray:
+    """Bodies and lateral masses, wider in front than behind, between the upper end plate and the tip of the coccyx."""
+    face = 0.85 * (front - _ala(x, along))
+    back = -front - depth * (1.0 - 0.30 * np.minimum(x / half_width, 1.2) ** 2)
+    side = 0.93 * (x - half_width + 0.30 * np.clip(-front - 8.0, 0.0, 30.0))
+    top = 0.9 * (17.0 * _step(x, 21.0, 55.0) + 8.0 * _step(-front, 32.0, 44.0) - along)
+    d = smooth_intersection(smooth_intersection(face, back, 6.0), side, 7.0)
+    return smooth_intersection(smooth_intersection(d, top, 4.0), along - TIP_MM, 4.0)
+
+
+def _ala(x: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """How far the wings of the upper sacrum stand forward of its vertebral bodies."""
+    level = np.clip(1.0 - np.abs(along - 26.0) / 46.0, 0.0, 1.0)
+    return 24.0 * _step(x, 17.0, 53.0) * level * (2.0 - level)
+
+
+def _processes(x: np.ndarray, along: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """Median crest and superior articular processes."""
+    q = np.column_stack([x, along, front])
+    d = capsule(q, np.array([21.0, 14.0, -40.0]), np.array([21.0, -4.0, -41.0]), 6.5, 5.5)
+    for center, radii in TUBERCLES:
+        d = smooth_union(d, ellipsoid(q, np.array(center), np.array(radii)), 6.0)
+    return d
+
+
+def _canal(x: np.ndarray, along: np.ndarray, front: np.ndarray, body: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """The sacral canal, flat and narrowing downwards, behind the bodies."""
+    wall = depth - body
+    tube = np.sqrt((x / 1.9) ** 2 + (front + body + 0.5 * wall) ** 2) - np.maximum(0.27 * wall, 0.5)
+    return np.maximum(tube, along - CANAL_END_MM)
+
+
+def _foramen(x: np.ndarray, along: np.ndarray, front: np.ndarray, level: float, out: float) -> np.ndarray:
+    """A channel from front to back that leans outwards and opens wider in front."""
+    channel = np.sqrt((along - level) ** 2 + (x - out - 0.12 * np.clip(-front, 0.0, 20.0)) ** 2)
+    return channel - (4.2 - 0.012 * level) - np.clip(0.25 * (front + 9.0), 0.0, 3.0)
+
+
+def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def _curve_table(scale: np.ndarray) -> Table:
+    """`along` and `front` over the midsagittal plane of an individual, mm. scale: factors along A, S."""
+    points = MIDLINE * scale
+    knots = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    spline = CubicSpline(knots, points)
+    at = np.arange(-BEYOND_MM, knots[-1])
+    on_face = np.maximum(at, 0.0)
+    tangent = spline(on_face, 1) / np.linalg.norm(spline(on_face, 1), axis=1)[:, None]
+    line = spline(on_face) + np.minimum(at, 0.0)[:, None] * tangent
+    lower, upper = np.array([-150.0, -50.0]), np.array([40.0, 170.0])
+    axes = [np.arange(lo, hi + STEP_MM, STEP_MM) for lo, hi in zip(lower, upper, strict=True)]
+    plane = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    _, nearest = cKDTree(line).query(plane)
+    offset, t = plane - line[nearest], tangent[nearest]
+    along = at[nearest] + np.einsum("ijk,ijk->ij", offset, t)
+    front = offset[..., 1] * t[..., 0] - offset[..., 0] * t[..., 1]
+    return Table(lower, np.stack([along, front]))

@@ -1,0 +1,61 @@
+"""The iliac wing: a thin curved plate over the sagittal plane, thick at its crest and towards the hip and sacrum.
+
+Outline and middle surface were laid out by eye over the ilium of the example CT of TotalSegmentator (Apache-2.0), then
+thinned to the cortex-on-cortex of the iliac fossa that its 3 mm voxels do not resolve.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .implicit import Field, smooth_intersection
+from .sheet import plate_table
+
+Place = Callable[[np.ndarray], np.ndarray]
+"""Carries template points (..., 3) to an individual."""
+
+WING_OUTLINE = np.array(
+    [
+        [50, 80], [46, 91], [36, 106], [18, 123], [-4, 136], [-26, 142], [-46, 137], [-64, 125], [-78, 112], [-88, 99],
+        [-91, 90], [-87, 79], [-82, 69], [-72, 60], [-60, 56], [-49, 50], [-42, 40], [-41, 28], [-44, 12], [-38, -4],
+        [-10, -2], [14, 4], [28, 18], [37, 30], [42, 41], [40, 52], [42, 64], [48, 72],
+    ],
+    dtype=float,
+)  # fmt: skip
+"""Outline of the ilium from the side: (A, S), from the ASIS over crest, PSIS, PIIS and sciatic notch to the AIIS."""
+
+WING_CONTROLS = np.array(
+    [
+        [-48, 140, 79, 5], [-26, 142, 106, 6.5], [-8, 138, 124, 6.5],
+        [-72, 120, 60, 7], [-48, 120, 67, 7], [-36, 120, 78, 6], [-24, 120, 99, 3], [-12, 120, 118, 3],
+        [0, 120, 129, 5], [12, 120, 132, 8], [22, 120, 131, 7],
+        [-84, 100, 52, 7.5], [-60, 100, 59, 9], [-48, 100, 63, 10.5], [-36, 100, 74, 9], [-24, 100, 94, 2.2],
+        [-12, 100, 110, 1.9], [0, 100, 121, 1.9], [12, 100, 127, 2.6], [24, 100, 127, 4], [38, 100, 126, 6.5],
+        [-88, 80, 51, 6], [-60, 80, 60, 8], [-48, 80, 64, 11], [-36, 80, 68, 12.5], [-24, 80, 79, 7], [-12, 80, 96, 2.8],
+        [0, 80, 107, 2.5], [12, 80, 113, 3.5], [24, 80, 116, 4.5], [36, 80, 118, 4.5], [50, 80, 117, 5],
+        [-72, 62, 54, 6], [-60, 60, 60, 7], [-36, 60, 67, 12], [-24, 60, 77, 11], [-12, 60, 86, 9], [0, 60, 94, 7],
+        [12, 60, 101, 6.5], [24, 60, 105, 6], [40, 60, 107, 6],
+        [-36, 40, 74, 8], [-24, 40, 80, 12], [-12, 40, 84, 14], [0, 40, 87, 15], [12, 40, 92, 12], [24, 40, 97, 8],
+        [38, 40, 99, 7],
+        [-38, 20, 73, 8], [-24, 20, 78, 13], [0, 20, 81, 15], [22, 20, 82, 12], [-40, 0, 69, 8], [-20, 0, 74, 12],
+    ],
+    dtype=float,
+)  # fmt: skip
+"""Middle surface and half thickness of the ilium: rows A, S, R, half thickness."""
+
+OUTLINE_HEIGHT = np.array([[0.0, 80.0], [140.0, 100.0]])
+"""S and R of the outline, as `place` needs three coordinates: about the middle of the plate."""
+
+
+def iliac_wing(place: Place, scale: float) -> Field:
+    """The right wing, down to the roof of the socket, in the pelvis frame."""
+    middle = place(WING_CONTROLS[:, [2, 0, 1]])
+    height = np.interp(WING_OUTLINE[:, 1], *OUTLINE_HEIGHT.T)
+    outline = place(np.column_stack([height, WING_OUTLINE]))
+    table = plate_table(outline[:, 1:], np.column_stack([middle[:, [1, 2, 0]], scale * WING_CONTROLS[:, 3]]))
+
+    def field(p: np.ndarray) -> np.ndarray:
+        surface, half, edge, cosine = table(p[:, 1], p[:, 2])
+        return smooth_intersection(np.abs(p[:, 0] - surface) * cosine - half, edge, 5.0)
+
+    return field

@@ -1,0 +1,251 @@
+"""The generated pelvis against anatomy: properties of the label map and the surfaces, and published sizes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from DRRSimLib.pelvis import build_pelvis, generate_pelvis, sample_shape
+from DRRSimLib.pelvis.bones import Skeleton, build_skeleton
+from DRRSimLib.pelvis.grid import Lattice, sample
+from DRRSimLib.pelvis.landmarks import find_landmarks
+from DRRSimLib.phantom import Phantom
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.geometry import transform_points
+
+SEED = 4
+BLADDER, SACRUM, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 21, 25, 75, 76, 77, 78
+BONES = (SACRUM, 27, 28, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT)
+
+ORDER = [
+    "ischial_tuberosity_right", "ischial_tuberosity_left",
+    "obturator_foramen_inferolateral_right", "obturator_foramen_inferolateral_left",
+    "pubic_symphysis_inferior", "pubic_symphysis_superior",
+    "pubic_tubercle_right", "pubic_tubercle_left",
+    "obturator_canal_right", "obturator_canal_left",
+    "acetabular_rim_inferior_right", "acetabular_rim_inferior_left",
+    "acetabular_roof_right", "acetabular_roof_left",
+    "ischial_spine_right", "ischial_spine_left",
+    "sacroiliac_joint_inferior_right", "sacroiliac_joint_inferior_left",
+    "anterior_inferior_iliac_spine_right", "anterior_inferior_iliac_spine_left",
+    "anterior_superior_iliac_spine_right", "anterior_superior_iliac_spine_left",
+    "sacral_promontory",
+]  # fmt: skip
+
+PAIR_DISTANCES_MM = {
+    "ischial_tuberosity": (102, 14),
+    "obturator_foramen_inferolateral": (101, 9),
+    "pubic_tubercle": (54, 7),
+    "obturator_canal": (86, 7),
+    "acetabular_rim_inferior": (139, 9),
+    "acetabular_roof": (175, 11),
+    "ischial_spine": (103, 7),
+    "sacroiliac_joint_inferior": (107, 7),
+    "anterior_inferior_iliac_spine": (190, 14),
+    "anterior_superior_iliac_spine": (223, 20),
+}
+"""Mean and sd between right and left over the 20 subjects of Bier et al. (MICCAI 2018)."""
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    return generate_pelvis(SEED, 2.0)
+
+
+@pytest.fixture(scope="module")
+def skeleton() -> Skeleton:
+    return build_skeleton(sample_shape(SEED))
+
+
+@pytest.fixture(scope="module")
+def in_pelvis(phantom: Phantom, skeleton: Skeleton):
+    """Voxel centres of a label (N, 3), before the pelvic tilt, in which anatomical directions hold."""
+
+    def points(label: int) -> np.ndarray:
+        ijk = np.argwhere(phantom.labels.array == label)[:, ::-1]
+        return transform_points(phantom.labels.ras_from_ijk, ijk) @ skeleton.ras_from_pelvis
+
+    return points
+
+
+def labels_at(phantom: Phantom, points: np.ndarray) -> np.ndarray:
+    i, j, k = np.rint(transform_points(phantom.labels.ijk_from_ras, points)).astype(int).T
+    return phantom.labels.array[k, j, i]
+
+
+def bone_of(landmark: str) -> int:
+    if landmark == "sacral_promontory":
+        return SACRUM
+    return HIP_RIGHT if landmark.endswith("right") else HIP_LEFT
+
+
+def test_the_landmarks_are_the_23_in_the_order_of_the_paper(phantom: Phantom) -> None:
+    assert list(phantom.landmarks) == ORDER
+
+
+@pytest.mark.parametrize("name", [name for name in ORDER if "symphysis" not in name])
+def test_a_landmark_lies_on_the_surface_of_its_bone(phantom: Phantom, skeleton: Skeleton, name: str) -> None:
+    at = phantom.landmarks[name][None]
+    bone = next(b for b in skeleton.bones if b.label == bone_of(name))
+    assert abs(bone.field(at)[0]) < 0.1
+    steps = 2.0 * np.stack(np.meshgrid(*[[-1, 0, 1]] * 3), axis=-1).reshape(-1, 3)
+    nearby = labels_at(phantom, at + steps)
+    assert bone.label in nearby and (nearby != bone.label).any()
+
+
+def test_symphysis_landmarks_lie_midway_in_a_gap_of_a_few_millimetres(phantom: Phantom, skeleton: Skeleton) -> None:
+    right, left = (next(b.field for b in skeleton.bones if b.label == label) for label in (HIP_RIGHT, HIP_LEFT))
+    for name in ("pubic_symphysis_inferior", "pubic_symphysis_superior"):
+        at = phantom.landmarks[name][None]
+        assert (
+            1.0 < right(at)[0] < 6.0 and 1.0 < left(at)[0] < 6.0
+        )  # the joint is 3 to 6 mm wide, more at its rounded ends
+    height = np.linalg.norm(
+        phantom.landmarks["pubic_symphysis_superior"] - phantom.landmarks["pubic_symphysis_inferior"]
+    )
+    assert 25.0 < height < 50.0
+
+
+@pytest.mark.parametrize(("side", "label"), [("right", HIP_RIGHT), ("left", HIP_LEFT)])
+def test_extreme_landmarks_are_the_extremes_of_the_label_map(
+    phantom, skeleton, in_pelvis, side: str, label: int
+) -> None:
+    """To 1.5 voxels: the label map knows nothing of how landmarks are searched."""
+    voxels = in_pelvis(label)
+    at = {name: phantom.landmarks[f"{name}_{side}"] @ skeleton.ras_from_pelvis for name in PAIR_DISTANCES_MM}
+    assert at["ischial_tuberosity"][2] == pytest.approx(voxels[:, 2].min(), abs=3.0)
+    wing = voxels[voxels[:, 2] > 60.0]
+    assert at["anterior_superior_iliac_spine"][1] == pytest.approx(wing[:, 1].max(), abs=3.0)
+    behind_socket = voxels[np.abs(voxels[:, 2] - at["ischial_spine"][2]) < 12.0]
+    assert at["ischial_spine"][1] == pytest.approx(behind_socket[:, 1].min(), abs=3.0)
+    above_socket = voxels[np.abs(voxels[:, 2] - at["anterior_inferior_iliac_spine"][2]) < 3.0]
+    assert at["anterior_inferior_iliac_spine"][1] == pytest.approx(above_socket[:, 1].max(), abs=3.0)
+
+
+def test_the_promontory_is_the_foremost_midline_point_of_the_sacral_bodies(phantom, skeleton, in_pelvis) -> None:
+    voxels = in_pelvis(SACRUM)
+    midline = voxels[(np.abs(voxels[:, 0]) < 2.0) & (voxels[:, 2] > 40.0)]
+    assert (phantom.landmarks["sacral_promontory"] @ skeleton.ras_from_pelvis)[1] == pytest.approx(
+        midline[:, 1].max(), abs=3.0
+    )
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_sacroiliac_landmark_lies_where_ilium_and_sacrum_part(phantom: Phantom, skeleton: Skeleton, side: str) -> None:
+    at = phantom.landmarks[f"sacroiliac_joint_inferior_{side}"] @ skeleton.ras_from_pelvis
+    mirrored = at * [1.0 if side == "right" else -1.0, 1.0, 1.0]
+    assert 1.0 < skeleton.sacrum(mirrored[None])[0] < 4.0  # joint space of adults: 2 to 4 mm
+    assert at[2] < (phantom.landmarks["sacral_promontory"] @ skeleton.ras_from_pelvis)[2] - 20.0
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_obturator_foramen_is_open_and_ringed_by_bone(phantom: Phantom, side: str) -> None:
+    top, bottom = (phantom.landmarks[f"{n}_{side}"] for n in ("obturator_canal", "obturator_foramen_inferolateral"))
+    medial = (phantom.landmarks["pubic_symphysis_inferior"] + phantom.landmarks["pubic_symphysis_superior"]) / 2.0
+    center = 0.4 * top + 0.4 * bottom + 0.2 * medial
+    normal = np.cross(top - bottom, medial - bottom)
+    normal /= np.linalg.norm(normal)
+    through = labels_at(phantom, center + np.linspace(-25.0, 25.0, 101)[:, None] * normal)
+    assert not np.isin(through, (HIP_LEFT, HIP_RIGHT)).any()
+    across = (top - bottom) / np.linalg.norm(top - bottom)
+    for angle in np.linspace(0.0, 2.0 * np.pi, 8, endpoint=False):
+        direction = np.cos(angle) * across + np.sin(angle) * np.cross(normal, across)
+        outward = [
+            center + np.linspace(0.0, 50.0, 101)[:, None] * direction + tilt * normal for tilt in (-12, -6, 0, 6, 12)
+        ]
+        assert any(np.isin(labels_at(phantom, ray), (HIP_LEFT, HIP_RIGHT)).any() for ray in outward)
+
+
+@pytest.mark.parametrize(("femur", "hip"), [(FEMUR_RIGHT, HIP_RIGHT), (FEMUR_LEFT, HIP_LEFT)])
+def test_the_socket_is_concentric_with_the_head_at_a_joint_space_of_four_millimetres(
+    skeleton, femur: int, hip: int
+) -> None:
+    side = skeleton.hip_right if hip == HIP_RIGHT else skeleton.hip_left
+    mirror = np.array([1.0 if hip == HIP_RIGHT else -1.0, 1.0, 1.0])
+    center = skeleton.ras_from_pelvis @ (side.center * mirror)
+    fields = {b.label: b.field for b in skeleton.bones}
+    along = np.arange(0.0, 45.0, 0.05)
+    for direction in np.array(
+        [[0.0, 0.0, 1.0], [0.3, 0.0, 0.95], [-0.5, 0.0, 0.8], [-0.2, -0.5, 0.8], [-0.2, 0.4, 0.9]]
+    ):
+        ray = center + along[:, None] * (direction * mirror / np.linalg.norm(direction))
+        head = along[np.argmax(fields[femur](ray) > 0.0)]
+        socket = along[np.argmax(fields[hip](ray) < 0.0)]
+        assert 2.5 < socket - head < 5.5  # 4 mm and the roughness of the bone
+
+
+def test_right_is_plus_r(phantom: Phantom, in_pelvis) -> None:
+    for label, sign in ((FEMUR_RIGHT, 1), (HIP_RIGHT, 1), (FEMUR_LEFT, -1), (HIP_LEFT, -1)):
+        assert (sign * in_pelvis(label)[:, 0] > 0.0).all()
+    for name, at in phantom.landmarks.items():
+        if name.endswith(("right", "left")):
+            assert (at[0] > 0.0) == name.endswith("right")
+
+
+def test_bytes_depend_on_the_seed_and_landmarks_not_on_the_voxel_size() -> None:
+    first, again, other = generate_pelvis(1, 5.0), generate_pelvis(1, 5.0), generate_pelvis(2, 5.0)
+    assert first.hu.array.tobytes() == again.hu.array.tobytes()
+    assert first.labels.array.tobytes() == again.labels.array.tobytes()
+    assert first.hu.array.tobytes() != other.hu.array.tobytes()
+    finer = generate_pelvis(1, 4.0)
+    for name, at in first.landmarks.items():
+        assert np.array_equal(at, finer.landmarks[name])
+        assert np.linalg.norm(at - other.landmarks[name]) > 0.05
+
+
+def test_pelves_are_as_wide_as_people(phantom: Phantom) -> None:
+    found = [find_landmarks(build_skeleton(sample_shape(seed))) for seed in range(20)]
+    for name, (mean, sd) in PAIR_DISTANCES_MM.items():
+        distances = [np.linalg.norm(at[f"{name}_right"] - at[f"{name}_left"]) for at in found]
+        assert np.mean(distances) == pytest.approx(mean, abs=2.0 * sd)
+        assert 0.2 * sd < np.std(distances) < 1.5 * sd
+
+
+def test_bi_iliac_width(in_pelvis) -> None:
+    width = in_pelvis(HIP_RIGHT)[:, 0].max() - in_pelvis(HIP_LEFT)[:, 0].min()
+    assert 240.0 < width < 320.0  # adults: 280 ± 15 mm
+
+
+def test_hounsfield_units_agree_with_the_labels(phantom: Phantom) -> None:
+    hu, labels = phantom.hu.array, phantom.labels.array
+    assert phantom.hu.same_grid(phantom.labels) and hu.dtype == np.int16 and labels.dtype == np.uint8
+    assert np.median(hu[labels == BLADDER]) == pytest.approx(8.0, abs=5.0)
+    for bone in BONES:
+        assert np.median(hu[labels == bone]) > 130.0
+        assert np.percentile(hu[labels == bone], 98) > 500.0
+    assert np.median(hu[0, 0]) == pytest.approx(-1000.0, abs=3.0)
+    assert (hu[np.isin(labels, (18, 20))] < -900).any()  # gas
+    unlabelled = hu[(labels == 0)]
+    assert np.mean(unlabelled > 400) < 0.003  # only the blurred rim of bone
+
+
+def test_a_layer_of_fat_lies_under_the_skin() -> None:
+    shape = replace(sample_shape(SEED), fat_mm=15.0)
+    phantom = build_pelvis(shape, 2.0)
+    row = phantom.hu.array[
+        np.argmin(np.abs(phantom.hu.ras_from_ijk[2, 3] + 2.0 * np.arange(phantom.hu.array.shape[0])))
+    ]
+    line = row[:, row.shape[1] // 2][::-1].astype(float)  # from the front, in the midline
+    inside = np.argmax(line > -500.0)
+    muscle = inside + 2 + np.argmax(line[inside + 2 :] > 0.0)
+    assert 2.0 * (muscle - inside) == pytest.approx(15.0, abs=5.0)  # two voxels and the skin
+
+
+def test_sampling_only_near_the_surface_equals_sampling_everywhere(skeleton: Skeleton) -> None:
+    for bone in skeleton.bones[:5]:  # the femurs run out of the picture
+        count = np.ceil((bone.box[1] - bone.box[0]) / 4.0).astype(int)
+        lattice = Lattice(tuple(bone.box[0]), 4.0, tuple(count))
+        mesh = np.stack(np.meshgrid(*[lattice.axis(i) for i in (2, 1, 0)], indexing="ij"), axis=-1)[..., ::-1]
+        dense = bone.field(mesh.reshape(-1, 3)).reshape(mesh.shape[:3])
+        sparse = sample(bone.field, lattice, 3.0)
+        assert np.array_equal(sparse < 0.0, dense < 0.0)
+        near = np.abs(dense) < 3.0
+        assert np.abs(sparse - dense)[near].max() < 1e-3  # float32
+        edges = [dense[0], dense[-1], dense[:, 0], dense[:, -1], dense[:, :, -1]]
+        assert all(face.min() > 0.0 for face in edges)  # the box holds the bone
+
+
+def test_a_voxel_size_that_shows_nothing_is_refused() -> None:
+    for spacing in (0.0, 50.0, float("nan")):
+        with pytest.raises(Sim2RealError, match="voxel size"):
+            generate_pelvis(0, spacing)
