@@ -21,7 +21,8 @@ def source_ras(view):
 def test_zero_pose_is_tube_posterior_with_the_patient_facing_the_viewer():
     view = view_from_pose(DEVICE, AP)
     assert source_ras(view) == pytest.approx(np.array(ISOCENTER) - 600 * ANTERIOR)
-    center, right, up = view.project(np.array(ISOCENTER) + [[0, 0, 0], 30 * RIGHT, 30 * SUPERIOR])
+    offsets = np.array([0 * RIGHT, 30 * RIGHT, 30 * SUPERIOR])
+    center, right, up = view.project(np.array(ISOCENTER) + offsets)
     assert center == pytest.approx([300, 200])
     magnified_px = 30 * 1000 / 600 / 0.5
     assert right == pytest.approx([300 - magnified_px, 200])  # the patient's right at the image's left
@@ -77,7 +78,7 @@ def test_poses_out_of_range_are_refused_and_clamped_only_on_request():
         view_from_pose(DEVICE, pose)
     clamped = clamp_angles(DEVICE, pose)
     assert (clamped.primary_deg, clamped.secondary_deg) == (100.0, -60.0)
-    with pytest.raises(Sim2RealError, match="does not lie between the source and the detector"):
+    with pytest.raises(Sim2RealError, match="does not lie between it and the detector"):
         view_from_pose(DEVICE, replace(AP, source_to_isocenter_mm=1000.0))
 
 

@@ -23,7 +23,10 @@ def noise_image(arrays, model: NoiseModel, share: float, seed: int = 1, frame: i
     device = DEVICES["siemens_cios_spin"]
     view = view_from_pose(device, CArmPose(0, 0, (0, 0, 0), 1020, 530))
     view = type(view)(
-        type(view.camera)(*([1.0] * 4), SIZE, SIZE), view.camera_from_ras, view.source_to_detector_mm, view.open_field_px
+        type(view.camera)(*([1.0] * 4), SIZE, SIZE),
+        view.camera_from_ras,
+        view.source_to_detector_mm,
+        view.open_field_px,
     )
     pixels = SIZE * SIZE
     noise = noise_kev_per_photon(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from xray_scenes import GRIDS, box_chords, centered, material_volume, positions_ras, scene, sphere_chords, view
 
 from DRRSimLib.carm import CArmDevice
 from DRRSimLib.material_volume import MaterialVolume
@@ -13,6 +12,7 @@ from DRRSimLib.rays import pixel_rays
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points, translation
 from Sim2RealLib.volume import Volume
+from xray_scenes import GRIDS, box_chords, centered, material_volume, positions_ras, scene, sphere_chords, view
 
 VIEWS = [(0, 0), (37, 12), (90, 0), (-60, -45), (0, 85)]
 """The last one looks along the patient, for which kernels have a path of their own."""
@@ -35,8 +35,8 @@ def areal_density(scene, view) -> np.ndarray:
 def test_box_path_lengths_are_those_of_the_slab_method(grid, angles):
     """A box of whole voxels: a ray's ends are off by a fraction of a step, most near edges, where voxels end in a ramp.
 
-    The steps are 1.5 to 3 mm, so that a twentieth of one is 0.1 mm. Rays within half a voxel of the box's outline, one in
-    fifteen, make up nearly all of the RMS, and on the sum the ramps average out.
+    The steps are 1.5 to 3 mm, so that a twentieth of one is 0.1 mm. Rays within half a voxel of the box's outline, one
+    in fifteen, make up nearly all of the RMS, and on the sum the ramps average out.
     """
     shape, margin = (40, 36, 44), 6
     affine = centered(shape, GRIDS[grid])
@@ -68,7 +68,9 @@ def test_a_ray_along_a_grid_axis_has_the_exact_thickness(grid):
     cosine = abs(affine[1, axis]) / np.linalg.norm(affine[:3, axis])
     expected = 20 * np.linalg.norm(affine[:3, axis]) / cosine
     center = np.array([[one_view.camera.cx_px, one_view.camera.cy_px]])
-    assert tissue_thickness(scene(material_volume(index, affine)), one_view, center)[0] == pytest.approx(expected, rel=1e-5)
+    assert tissue_thickness(scene(material_volume(index, affine)), one_view, center)[0] == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("angles", VIEWS)
@@ -132,7 +134,9 @@ def test_materials_add_up_to_the_chord():
     affine = centered(shape, GRIDS["oblique"])
     mixed = np.random.default_rng(5).integers(1, 4, shape)
     one_view = view(30, 20)
-    parts = material_thickness(scene(material_volume(mixed, affine, ("air", "water", "muscle", "cortical_bone"))), one_view)
+    parts = material_thickness(
+        scene(material_volume(mixed, affine, ("air", "water", "muscle", "cortical_bone"))), one_view
+    )
     whole = material_thickness(scene(material_volume(mixed > 0, affine)), one_view)["water"]
     assert set(parts) == {"water", "muscle", "cortical_bone"}
     assert sum(parts.values()) == pytest.approx(whole, rel=2e-6, abs=1e-4)
@@ -146,9 +150,7 @@ def test_densities_follow_hu_and_metal_has_its_own():
     index = np.ones(shape, np.uint8)
     index[12:], index[18:] = 2, 3
     hu = np.select([index == 1, index == 2], [0, -98], 3071).astype(np.int16)
-    volume = MaterialVolume(
-        Volume(hu, affine), index, ("air", "water", "adipose", "titanium"), frozenset({"titanium"})
-    )
+    volume = MaterialVolume(Volume(hu, affine), index, ("air", "water", "adipose", "titanium"))
     one_view = view(10, 5)
     built = scene(volume)
     lengths = material_thickness(built, one_view)
@@ -168,7 +170,9 @@ def test_packed_densities_are_within_a_thousandth():
     one_view = view()
     total = areal_density(scene(MaterialVolume(Volume(hu, affine), index, names)), one_view).sum(axis=0)
     # The same sum by a float64 reference: one material whose code has all 16 bits loses nothing that matters here.
-    single = areal_density(scene(MaterialVolume(Volume(hu, affine), (index > 0).astype(np.uint8), ("air", "water"))), one_view)
+    single = areal_density(
+        scene(MaterialVolume(Volume(hu, affine), (index > 0).astype(np.uint8), ("air", "water"))), one_view
+    )
     assert np.abs(total / np.maximum(single[0], 1) - 1)[single[0] > 1].max() < 1e-4
 
 

@@ -24,9 +24,7 @@ GRIDS = {
 
 
 def view(primary_deg: float = 0.0, secondary_deg: float = 0.0, isocenter=(0.0, 0.0, 0.0), device=DEVICE) -> XrayView:
-    pose = CArmPose(
-        primary_deg, secondary_deg, isocenter, device.source_to_detector_mm, device.source_to_isocenter_mm
-    )
+    pose = CArmPose(primary_deg, secondary_deg, isocenter, device.source_to_detector_mm, device.source_to_isocenter_mm)
     return view_from_pose(device, pose)
 
 
@@ -52,7 +50,7 @@ def scene(*volumes: MaterialVolume, memory_budget_bytes: int | None = None) -> X
 
 
 def rays_ras(view: XrayView) -> tuple[np.ndarray, np.ndarray]:
-    """Source (3,) and unit direction of every pixel's ray (H, W, 3) in the world, from the camera's own unprojection."""
+    """Source (3,) and unit direction of every pixel's ray (H, W, 3) in the world, by the camera's unprojection."""
     ras_from_camera = np.linalg.inv(view.camera_from_ras)
     v, u = np.mgrid[: view.camera.height_px, : view.camera.width_px] + 0.5
     return ras_from_camera[:3, 3], view.camera.unproject(np.stack([u, v], -1)) @ ras_from_camera[:3, :3].T

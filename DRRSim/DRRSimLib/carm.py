@@ -2,12 +2,12 @@
 
 Angles are DICOM's (PS3.3 C.8.7.5.1.2): the positioner primary angle turns the detector about the patient's long axis,
 positive towards the patient's left (LAO); the secondary angle tilts it towards the head (cranial) where positive. At
-zero the tube is posterior and the detector anterior of a supine patient. The image is looked at from the detector's side,
-head up and the patient's right at its left, as the radiologist facing the patient sees it. That is a mirror image of
-what an observer in the source would see, so that fx is negative (see `Sim2RealLib.cameras`).
+zero the tube is posterior and the detector anterior of a supine patient. The image is looked at from the detector's
+side, head up and the patient's right at its left, as the radiologist facing the patient sees it. That is a mirror image
+of what an observer in the source would see, so that fx is negative (see `Sim2RealLib.cameras`).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def limit_problems(device: CArmDevice, pose: CArmPose) -> list[str]:
             problems.append(f"{name} angle {angle:.2f}° is outside {low:g}° to {high:g}° of {device.name}")
     if not 0.0 < pose.source_to_isocenter_mm < pose.source_to_detector_mm:
         problems.append(
-            f"the isocentre, {pose.source_to_isocenter_mm:g} mm from the source, does not lie between the source and the "
+            f"the isocentre, {pose.source_to_isocenter_mm:g} mm from the source, does not lie between it and the "
             f"detector at {pose.source_to_detector_mm:g} mm"
         )
     return problems
@@ -155,7 +155,5 @@ def _open_field(device: CArmDevice, pose: CArmPose, center_px: np.ndarray) -> tu
 def device_named(name: str) -> CArmDevice:
     """The preset of this name; Sim2RealError with the list where there is none."""
     if name not in DEVICES:
-        raise Sim2RealError(
-            f"Unknown C-arm '{name}'. Choose one of {', '.join(DEVICES)}, or give {', '.join(f.name for f in fields(CArmDevice))}."
-        )
+        raise Sim2RealError(f"Unknown C-arm '{name}'. Choose one of {', '.join(DEVICES)}, or describe one.")
     return DEVICES[name]

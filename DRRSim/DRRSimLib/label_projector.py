@@ -1,7 +1,7 @@
 """Project a label map: which labels each ray meets, and how long it runs in them.
 
-Masks are amodal: a label's mask is where rays pass nearest to any of its voxels, whatever else lies in front. Thickness is
-interpolated between voxels, so that it changes smoothly and reaches a little beyond the mask at a silhouette.
+Masks are amodal: a label's mask is where rays pass nearest to any of its voxels, whatever else lies in front. Thickness
+is interpolated between voxels, so that it changes smoothly and reaches a little beyond the mask at a silhouette.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """A CT volume with the material of every voxel, and how it is packed for the kernels.
 
-A voxel's code holds the index of its material in the low bits and its density in the others, in steps of that material's
-largest density divided by the largest step number. With up to eight materials there are 13 bits for the density: the
-rounding error of a voxel is at most 0.006 % of the largest density of its material, and nothing in a uniform object.
+A voxel's code holds the index of its material in the low bits and its density in the others, in steps of that
+material's largest density divided by the largest step number. With up to eight materials there are 13 bits for the
+density: the rounding error of a voxel is at most 0.006 % of the largest density of its material, and nothing in a
+uniform object.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ import numpy as np
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume import Volume
 
-from .density import density_from_hu
 from .materials import material
 from .packed_grid import PackedGrid, pack_grid
+from .tissues import voxel_density_g_cm3
 
 AIR = "air"
 CODE_BITS = 16
@@ -28,13 +29,14 @@ class MaterialVolume:
     hu: whole HU, an integer array.
     material_index: uint8, the same shape; an index into `materials`.
     materials: names known to `DRRSimLib.materials`; "air" marks what is as good as nothing.
-    nominal_density: those of them whose density is the material's own; that of the others follows from HU.
+    nominal_density: all have their material's own density, as in an implant that no CT shows; otherwise it is the one
+        that follows from HU.
     """
 
     hu: Volume
     material_index: np.ndarray
     materials: tuple[str, ...]
-    nominal_density: frozenset[str] = frozenset()
+    nominal_density: bool = False
 
     def __post_init__(self) -> None:
         if self.material_index.shape != self.hu.array.shape:
@@ -72,7 +74,9 @@ class MaterialVolume:
     @cached_property
     def density_steps_g_cm3(self) -> np.ndarray:
         """Density of one step for each absorbing material, shape (M,)."""
-        largest = [self._density_g_cm3(name, np.array([self._largest_hu[name]]))[0] for name in self.absorbing_materials]
+        largest = [
+            self._density_g_cm3(name, np.array([self._largest_hu[name]]))[0] for name in self.absorbing_materials
+        ]
         return np.array(largest) / self.largest_step
 
     @cached_property
@@ -86,9 +90,9 @@ class MaterialVolume:
         return table
 
     def _density_g_cm3(self, name: str, hu: np.ndarray) -> np.ndarray:
-        if name in self.nominal_density:
+        if self.nominal_density:
             return np.full(hu.shape, material(name).density_g_cm3)
-        return density_from_hu(hu)
+        return voxel_density_g_cm3(name, hu)
 
 
 def pack_materials(volume: MaterialVolume, planes: range | None = None) -> PackedGrid:

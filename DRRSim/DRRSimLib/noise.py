@@ -1,9 +1,9 @@
 """Quantum and electronic noise of an energy-integrating flat detector (Unberath et al. 2018, section 2.4).
 
 A pixel that N · p photons reach on average, p being their transmitted share, counts a Poisson number of them. The
-deviation from the mean, times the mean energy of a photon in that pixel, is spread to the neighbours by the crosstalk of
-the scintillator. Electronic noise is added, correlated along the rows that are read
-out together. All draws come from a counter-based generator (Philox, Salmon et al. 2011) indexed by seed, frame and pixel.
+deviation from the mean, times the mean energy of a photon in that pixel, is spread to the neighbours by the crosstalk
+of the scintillator. Electronic noise is added, correlated along the rows that are read out together. All draws come
+from a counter-based generator (Philox, Salmon et al. 2011) indexed by seed, frame and pixel.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ import numpy as np
 from .carm import XrayView
 
 CROSSTALK = ((0.03, 0.06, 0.02), (0.11, 0.98, 0.11), (0.02, 0.06, 0.03))
-"""Crosstalk weights of Wang 2014 as Unberath et al. 2018 use them; they sum to 1.42 and are normalised to 1 before use, since a
-detector spreads signal but does not make any: the noise power at zero frequency must be that of the photons."""
+"""Crosstalk weights of Wang 2014 as Unberath et al. 2018 use them; they sum to 1.42 and are normalised to 1 before use,
+since a detector spreads signal but does not make any: the noise power at zero frequency must be that of the photons."""
 
 READOUT_ROW = (0.01, 0.01, 0.98, 0.01, 0.01)
 """Correlation of electronic noise along a row, as in Unberath et al. 2018; normalised to keep the variance."""
@@ -46,19 +46,26 @@ class NoiseModel:
 def relative_fluence(arrays: ModuleType, x: Any, y: Any) -> Any:
     """Photons a pixel gets in the open beam relative to one on the central ray perpendicular to the detector.
 
-    x, y: normalised image positions. Inverse square of the distance times the cosine of incidence: (1 + x² + y²)^(−3/2).
+    Inverse square of the distance times the cosine of incidence: (1 + x² + y²)^(−3/2) at normalised positions x, y.
     """
     square = 1 + x * x + y * y
     return dr.rcp(square * dr.sqrt(square))
 
 
 def noise_kev_per_photon(
-    arrays: ModuleType, view: XrayView, intensity: Any, transmission: Any, fluence: Any, model: NoiseModel, seed: int, frame: int
+    arrays: ModuleType,
+    view: XrayView,
+    intensity: Any,
+    transmission: Any,
+    fluence: Any,
+    model: NoiseModel,
+    seed: int,
+    frame: int,
 ) -> Any:
     """The noise of one frame in keV per emitted photon, to be added to `intensity`: a Float array, row by row.
 
-    intensity: mean signal, keV per emitted photon; transmission: transmitted share of the photons; fluence: their number
-    relative to the central ray's, `relative_fluence`. All evaluated Float arrays of height · width elements.
+    intensity: mean signal, keV per emitted photon; transmission: transmitted share of the photons; fluence: their
+    number relative to the central ray's, `relative_fluence`. All evaluated Float arrays of height · width elements.
     """
     width, height = view.camera.width_px, view.camera.height_px
     margin = 2
@@ -119,8 +126,9 @@ def _poisson(arrays: ModuleType, mean: Any, index: Any, seed: int, frame: int) -
     probability = dr.select(few, dr.exp(-mean), 1)
     _, counted, _, _ = dr.while_loop(
         (dr.select(few, uniform, 0), Float(0), probability, probability),
-        lambda uniform, count, probability, cumulative: (uniform > cumulative)
-        & ((count < mean) | (probability > NEGLIGIBLE_PROBABILITY)),
+        lambda uniform, count, probability, cumulative: (
+            (uniform > cumulative) & ((count < mean) | (probability > NEGLIGIBLE_PROBABILITY))
+        ),
         lambda uniform, count, probability, cumulative: (
             uniform,
             count + 1,

@@ -1,8 +1,9 @@
 """A voxel grid packed for the ray kernels.
 
 A voxel is a 16-bit code; code 0 is empty space. One 32-bit word holds the codes of two voxels that follow each other
-along one axis, the *pair axis*, so that a bilinear sample between four voxels takes two memory accesses instead of four:
-four bytes a voxel in all. A border of empty voxels surrounds the grid, which is why kernels need no bounds checks.
+along one axis, the *pair axis*, so that a bilinear sample between four voxels takes two memory accesses instead of
+four: four bytes a voxel in all. A border of empty voxels surrounds the grid, which is why kernels need no bounds
+checks.
 """
 
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def pack_grid(
 ) -> PackedGrid:
     """Pack a grid plane by plane, so that nothing larger than a plane is held beside the result.
 
-    plane_codes: given an index into the volume's (K, J, I) array that selects one plane, the uint16 codes of that plane.
+    plane_codes: the uint16 codes of one plane, given an index into the volume's (K, J, I) array that selects it.
     planes: consecutive planes across the pair axis, for a volume that is packed in parts. Sums over rays through the
         parts add up to those through the whole: a sample between two parts is interpolated by both towards empty space.
     """

@@ -1,7 +1,7 @@
 """Line integrals through the volumes of a scene: areal density and path length of every material.
 
-Density is interpolated material by material, so that materials do not mix at their borders and the path lengths of all of
-them add up to the chord. Voxels of air count nothing: the open beam is measured in air.
+Density is interpolated material by material, so that materials do not mix at their borders and the path lengths of all
+of them add up to the chord. Voxels of air count nothing: the open beam is measured in air.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,11 +17,13 @@ from Sim2RealLib.errors import Sim2RealError
 
 from .carm import XrayView
 from .material_volume import MaterialVolume, pack_materials
-from .packed_grid import grid_memory_bytes, pair_axis
+from .packed_grid import PackedGrid, grid_memory_bytes, pair_axis
 from .rays import grid_rays
-from .traversal import DeviceGrid, Sample, traverse, upload_grid, upload_mask, upload_rays
+from .traversal import DeviceGrid, RayParameters, Sample, traverse, upload_grid, upload_mask, upload_rays
 
 MM_A_CM = 10.0
+
+RaysThrough = Callable[[PackedGrid], RayParameters]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +81,23 @@ def _planes_within(volume: MaterialVolume, budget_bytes: int) -> int:
     return budget_bytes // (grid_memory_bytes(volume.hu, 1) - grid_memory_bytes(volume.hu, 0)) - 1
 
 
-def areal_densities(scene: XrayScene, view: XrayView, x: Any, y: Any) -> list[Any]:
-    """A_m in g/cm² for each material of the scene along the rays (x, y), as Float arrays."""
-    return _integrate(scene, view, x, y, _add_mass, [v.volume.density_steps_g_cm3 / MM_A_CM for v in scene.volumes])
+def areal_densities(
+    scene: XrayScene, view: XrayView, x: Any, y: Any, rays_through: RaysThrough | None = None
+) -> list[Any]:
+    """A_m in g/cm² for each material of the scene along the rays (x, y), as Float arrays.
+
+    rays_through: the rays of the view in a grid, where they carry gradients; by default they are computed from the
+    view.
+    """
+    units = [v.volume.density_steps_g_cm3 / MM_A_CM for v in scene.volumes]
+    return _integrate(scene, view, x, y, _add_mass, units, rays_through)
 
 
 def path_lengths(scene: XrayScene, view: XrayView, x: Any, y: Any) -> list[Any]:
     """The length in mm of the rays (x, y) in each material of the scene, as Float arrays."""
-    return _integrate(scene, view, x, y, _add_length, [np.ones(len(v.volume.absorbing_materials)) for v in scene.volumes])
+    return _integrate(
+        scene, view, x, y, _add_length, [np.ones(len(v.volume.absorbing_materials)) for v in scene.volumes]
+    )
 
 
 def _add_mass(arrays: Any, material_bits: int, sums: tuple, sample: Sample) -> tuple:
@@ -107,35 +118,47 @@ def _add(sums: tuple, sample: Sample, material_bits: int, amount: Callable[[Any]
 
 
 def _integrate(
-    scene: XrayScene, view: XrayView, x: Any, y: Any, add: Callable, units_a_mm: Sequence[np.ndarray]
+    scene: XrayScene,
+    view: XrayView,
+    x: Any,
+    y: Any,
+    add: Callable,
+    units_a_mm: Sequence[np.ndarray],
+    rays_through: RaysThrough | None = None,
 ) -> list[Any]:
     """Sum `add` over the samples of all volumes, each material's sum times its unit a mm."""
     arrays = scene.backend.arrays
     totals = {name: arrays.Float(0) for name in scene.materials}
+
+    def trace(device_grid: DeviceGrid, volume: MaterialVolume, units: np.ndarray, above: Sequence[SceneVolume]) -> None:
+        rays = grid_rays(device_grid.grid, view.camera_from_ras, view.source_to_detector_mm)
+        sums, mm_a_sample = traverse(
+            arrays,
+            device_grid,
+            rays_through(device_grid.grid) if rays_through else upload_rays(arrays, rays),
+            x,
+            y,
+            partial(add, arrays, volume.material_bits),
+            (arrays.Float(0),) * len(units),
+            ends_inside=rays.ends_inside(device_grid.grid),
+            masks=[upload_mask(arrays, other.device_grid, device_grid.grid) for other in above],
+        )
+        for name, total, unit in zip(volume.absorbing_materials, sums, units, strict=True):
+            totals[name] += total * (mm_a_sample * dr.opaque(arrays.Float, float(unit)))
+
     for position, (scene_volume, units) in enumerate(zip(scene.volumes, units_a_mm, strict=True)):
-        names = scene_volume.volume.absorbing_materials
-        visit = partial(add, arrays, scene_volume.volume.material_bits)
-        for device_grid in _parts(scene.backend, scene_volume):
-            masks = [upload_mask(arrays, above.device_grid, device_grid.grid) for above in scene.volumes[:position]]
-            rays = grid_rays(device_grid.grid, view.camera_from_ras, view.source_to_detector_mm)
-            sums, mm_a_sample = traverse(
-                arrays, device_grid, upload_rays(arrays, rays), x, y, visit, (arrays.Float(0),) * len(names),
-                ends_inside=rays.ends_inside(device_grid.grid), masks=masks,
-            )
-            for name, total, unit in zip(names, sums, units, strict=True):
-                totals[name] += total * (mm_a_sample * dr.opaque(arrays.Float, float(unit)))
-            if scene_volume.device_grid is None:
-                dr.eval(*totals.values())
+        volume, above = scene_volume.volume, scene.volumes[:position]
+        if scene_volume.device_grid is not None:
+            trace(scene_volume.device_grid, volume, units, above)
+            continue
+        for planes in _parts(scene_volume):
+            trace(upload_grid(arrays, pack_materials(volume, planes)), volume, units, above)
+            dr.eval(*totals.values())
+            release_memory()
     return list(totals.values())
 
 
-def _parts(backend: Backend, scene_volume: SceneVolume) -> Iterator[DeviceGrid]:
-    """The packed grid of a volume, or its parts one after the other, each gone before the next comes."""
-    if scene_volume.device_grid is not None:
-        yield scene_volume.device_grid
-        return
+def _parts(scene_volume: SceneVolume) -> Iterator[range]:
     planes = scene_volume.volume.hu.shape_ijk[pair_axis(scene_volume.volume.hu)]
     for start in range(0, planes, scene_volume.part_planes):
-        part = range(start, min(start + scene_volume.part_planes, planes))
-        yield upload_grid(backend.arrays, pack_materials(scene_volume.volume, part))
-        release_memory()
+        yield range(start, min(start + scene_volume.part_planes, planes))

@@ -2,8 +2,8 @@
 
 A ray passes the camera-frame points z · (x, y, 1) with x = (u − cx) / fx, y = (v − cy) / fy. In voxel coordinates both
 its direction a mm of z and the point where it passes the anchor depth are affine in (x, y). The anchor is put at the
-depth of the grid's centre: coordinates are small there, and float32 places a sample to about 1e-4 of a voxel although the
-source is a thousand voxels away.
+depth of the grid's centre: coordinates are small there, and float32 places a sample to about 1e-4 of a voxel although
+the source is a thousand voxels away.
 """
 
 from dataclasses import dataclass

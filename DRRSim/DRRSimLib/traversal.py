@@ -194,7 +194,10 @@ class _Lines:
     def planes_in_grid(self) -> tuple[Any, Any]:
         """First and last plane on which a ray is inside the bordered grid, as whole Floats; first > last if on none."""
         first, last = 0, self.main.size - 1
-        for start, slope, size in ((self.b_start, self.b_slope, self.b.size), (self.c_start, self.c_slope, self.c.size)):
+        for start, slope, size in (
+            (self.b_start, self.b_slope, self.b.size),
+            (self.c_start, self.c_slope, self.c.size),
+        ):
             inverse = 1 / dr.select(dr.abs(slope) > 1e-9, slope, 1e-9)
             enter, leave = (EDGE - start) * inverse, (size + 1 - EDGE - start) * inverse
             first, last = dr.maximum(first, dr.minimum(enter, leave)), dr.minimum(last, dr.maximum(enter, leave))
@@ -213,7 +216,9 @@ class _Lines:
         return dr.minimum(source, detector), dr.maximum(source, detector)
 
 
-def _occupied_planes(arrays: ModuleType, device_grid: DeviceGrid, lines: _Lines, first: Any, last: Any) -> tuple[Any, Any]:
+def _occupied_planes(
+    arrays: ModuleType, device_grid: DeviceGrid, lines: _Lines, first: Any, last: Any
+) -> tuple[Any, Any]:
     """Narrow a range of planes to the bricks between the first and the last one near which there is anything.
 
     A step looks at the brick that holds the ray's point in the middle of BRICK planes. Slopes are at most 1, so that
@@ -297,5 +302,3 @@ def _march(
         (first, *state), lambda plane, *accumulated: plane <= last, step, label="march", max_iterations=-1
     )
     return final[1:]
-
-

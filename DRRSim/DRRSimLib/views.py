@@ -1,8 +1,8 @@
 """Which views a dataset takes: directions spread over a spherical segment, and the jitter of everything else.
 
-The primary angle is the longitude of the beam direction and the secondary angle its latitude, so that equal areas on the
-sphere are equal steps of the primary angle and of the sine of the secondary angle. View i depends on the plan, the seed
-and i alone.
+The primary angle is the longitude of the beam direction and the secondary angle its latitude, so that equal areas on
+the sphere are equal steps of the primary angle and of the sine of the secondary angle. View i depends on the plan, the
+seed and i alone.
 """
 
 from dataclasses import dataclass, field

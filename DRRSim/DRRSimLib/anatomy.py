@@ -1,0 +1,90 @@
+"""What a recipe images, read and brought together: HU, labels, landmarks, implants, and where they came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.label_table import classes_present, label_groups
+from Sim2RealLib.landmarks import read_landmarks
+from Sim2RealLib.simulation import LabelClass
+from Sim2RealLib.volume import Volume
+from Sim2RealLib.volume_io import read_ct, read_labels, read_volume
+
+from .materials import material
+from .pelvis.phantom import generate_pelvis
+from .recipe import Implant, Input, PelvisAnatomy
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """labels: on the grid of `hu`, or None. classes: those that occur in `labels`. label_groups: the kind of tissue of
+    every label id that the table knows. implants: a mask on a grid of its own
+    and a material each. inputs: a provenance record for every file or generator."""
+
+    hu: Volume
+    labels: Volume | None
+    classes: tuple[LabelClass, ...]
+    label_groups: Mapping[int, str]
+    landmarks: Mapping[str, np.ndarray]
+    implants: tuple[tuple[Volume, str], ...]
+    inputs: tuple[Mapping[str, Any], ...]
+
+
+def load_anatomy(section: Input) -> Anatomy:
+    """Read or generate what the recipe's `input` names. Raises Sim2RealError for anything wrong with a file."""
+    implants, implant_records = _read_implants(section.implants)
+    if section.volume is None:
+        phantom = generate_pelvis(section.anatomy.seed, section.anatomy.spacing_mm)
+        hu, labels, landmarks, records = phantom.hu, phantom.labels, phantom.landmarks, [_generator(section.anatomy)]
+    else:
+        hu, labels, landmarks, records = _read_patient(section)
+    classes = () if labels is None else classes_present(labels, section.label_table)
+    return Anatomy(
+        _whole_hu(hu),
+        labels,
+        classes,
+        label_groups(section.label_table),
+        landmarks,
+        implants,
+        (*records, *implant_records),
+    )
+
+
+def _generator(anatomy: PelvisAnatomy) -> dict[str, Any]:
+    return {"role": "anatomy", "name": "generated pelvis", "license": "Apache-2.0", **anatomy.model_dump()}
+
+
+def _read_patient(section: Input) -> tuple[Volume, Volume | None, Mapping[str, np.ndarray], list[dict[str, Any]]]:
+    hu, record = read_ct(section.volume)
+    origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
+    records = [record | origin]
+    labels, landmarks = None, {}
+    if section.labels is not None:
+        labels, record = read_labels(section.labels, hu)
+        records.append(record)
+    if section.landmarks is not None:
+        landmarks, record = read_landmarks(section.landmarks)
+        records.append(record)
+    return hu, labels, landmarks, records
+
+
+def _read_implants(implants: tuple[Implant, ...]) -> tuple[tuple[tuple[Volume, str], ...], list[dict[str, Any]]]:
+    masks, records = [], []
+    for implant in implants:
+        material(implant.material)
+        mask, record = read_volume(implant.volume, "implant")
+        masks.append((Volume((mask.array != 0).astype(np.uint8), mask.ras_from_ijk, mask.name), implant.material))
+        records.append(record | {"material": implant.material})
+    return tuple(masks), records
+
+
+def _whole_hu(hu: Volume) -> Volume:
+    """`hu` in whole Hounsfield units, int16, which is what CT numbers are; interpolated ones are rounded."""
+    if hu.array.dtype == np.int16:
+        return hu
+    if hu.array.max() > np.iinfo(np.int16).max:
+        raise Sim2RealError(f"{hu.name}: {hu.array.max():g} HU are more than a CT can show. Is the volume in HU?")
+    return Volume(np.rint(hu.array).astype(np.int16), hu.ras_from_ijk, hu.name)

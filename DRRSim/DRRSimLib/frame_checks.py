@@ -1,0 +1,153 @@
+"""What must be true of an X-ray frame: labels follow from geometry, images from each other and from the input."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from Sim2RealLib.cameras import PinholeCamera
+from Sim2RealLib.dataset.layout import RECIPE_YAML
+from Sim2RealLib.dataset.masks import decode_mask
+from Sim2RealLib.dataset.reader import Dataset, StoredFrame
+from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.recipe import read_recipe, validate
+
+from .carm import CArmPose, view_from_pose
+from .display import log_attenuation, to_display
+from .recipe import DrrRecipe
+from .simulation import DrrSimulation, thickness_channel
+
+POSITION_TOLERANCE_PX = 1e-6
+"""Positions are stored with 16 digits; what is computed again from them differs in the last few."""
+
+VOXELS_A_LABEL = 200
+"""Voxels of each label whose projection is looked up in its mask."""
+
+FrameChecks = Callable[[StoredFrame], Iterator[str]]
+
+
+def frame_checks(dataset: Dataset) -> FrameChecks:
+    """Checks of a frame against its own geometry: camera from the C-arm's angles, landmarks from the world, display
+    from intensity, thickness from masks."""
+    recipe = validate(DrrRecipe, read_recipe(dataset.folder / RECIPE_YAML), RECIPE_YAML)
+
+    def check(frame: StoredFrame) -> Iterator[str]:
+        yield from _check_camera(frame, recipe)
+        yield from _check_landmarks(frame)
+        if {"intensity", "display"} <= frame.parsed.files.keys():
+            yield from _check_display(frame, recipe)
+        for entry in frame.dataset.header.classes:
+            if thickness_channel(entry.name) in frame.parsed.files:
+                yield from _check_thickness(frame, entry.id, entry.name)
+
+    return check
+
+
+def _check_camera(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
+    carm = frame.record["carm"]
+    pose = CArmPose(
+        carm["primary_deg"],
+        carm["secondary_deg"],
+        tuple(carm["isocenter_ras"]),
+        carm["source_to_detector_mm"],
+        carm["source_to_isocenter_mm"],
+        carm["in_plane_deg"],
+        tuple(carm["detector_offset_mm"]),
+    )
+    view = view_from_pose(recipe.carm.built(), pose)
+    stored = frame.parsed.camera
+    if not np.allclose(
+        stored.camera_from_world, view.camera_from_ras, rtol=0, atol=1e-9 * carm["source_to_detector_mm"]
+    ):
+        yield "camera_from_world is not that of the C-arm's angles"
+    if not np.allclose(stored.matrix, view.camera.matrix, rtol=1e-12):
+        yield "the camera matrix is not that of the C-arm's distances"
+
+
+def _check_landmarks(frame: StoredFrame) -> Iterator[str]:
+    stored = frame.parsed.camera
+    (fx, _, cx), (_, fy, cy), _ = stored.matrix
+    camera = PinholeCamera(fx, fy, cx, cy, stored.width_px, stored.height_px)
+    left, top, right, bottom = frame.record["carm"]["open_field_px"]
+    landmarks_ras = frame.dataset.header.extra["landmarks_ras"]
+    if landmarks_ras.keys() != frame.record["landmarks"].keys():
+        yield "its landmarks are not those of the dataset"
+        return
+    for name, entry in frame.record["landmarks"].items():
+        position = camera.project(transform_points(np.array(stored.camera_from_world), landmarks_ras[name]))
+        in_field = bool(camera.contains(position))
+        collimated = in_field and not (left <= position[0] <= right and top <= position[1] <= bottom)
+        flags = (in_field and not collimated, in_field, collimated, bool(np.isnan(position).any()))
+        if flags != tuple(entry[flag] for flag in ("visible", "in_field", "collimated", "behind_source")):
+            yield f"landmark {name}: its flags do not follow from its position"
+        elif not flags[3] and np.abs(position - entry["position_px"]).max() > POSITION_TOLERANCE_PX:
+            yield f"landmark {name}: projects to {position.round(2).tolist()}, not to {entry['position_px']}"
+
+
+def _check_display(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
+    display = recipe.output.display
+    attenuation = log_attenuation(frame.channel("intensity"), frame.dataset.header.extra["open_beam_kev"])
+    expected = to_display(attenuation, display.built(), display.polarity, display.bits)
+    # The logarithm of another processor may round a value to the neighbouring grey.
+    if np.abs(expected.astype(int) - frame.channel("display")).max() > 1:
+        yield "the display image is not the intensity in the recipe's window"
+
+
+def _check_thickness(frame: StoredFrame, class_id: int, name: str) -> Iterator[str]:
+    thickness = frame.channel(thickness_channel(name))
+    entry = frame.parsed.masks.get(str(class_id))
+    mask = decode_mask(entry.model_dump()) if entry else np.zeros(thickness.shape, bool)
+    if thickness.min() < 0:
+        yield f"thickness of {name}: negative"
+    if not np.all(thickness[mask] > 0):
+        yield f"thickness of {name}: 0 inside the mask"
+
+
+def input_checks(dataset: Dataset, simulation: DrrSimulation) -> FrameChecks:
+    """Checks of a frame against the inputs: it is made again and compared, and voxels of every label are projected one
+    by one, without the ray kernels, into the masks."""
+    differences = [
+        f"{record.get('name', record.get('role'))} is not the input the dataset was made from"
+        for record, now in zip(dataset.header.inputs, simulation.header.inputs, strict=False)
+        if record.get("sha256") != now.get("sha256")
+    ]
+
+    def check(frame: StoredFrame) -> Iterator[str]:
+        yield from differences
+        if differences:
+            return
+        again = simulation.frame(frame.index)
+        same_backend = dataset.header.extra["backend"] == simulation.header.extra["backend"]
+        for name, image in again.channels.items():
+            if same_backend and not np.array_equal(image, frame.channel(name)):
+                yield f"{name} is not what the input gives"
+        yield from _check_masks(frame, simulation)
+
+    return check
+
+
+def _check_masks(frame: StoredFrame, simulation: DrrSimulation) -> Iterator[str]:
+    labels = simulation.anatomy.labels
+    if labels is None:
+        return
+    _, view, _ = simulation.view(frame.index)
+    for entry in simulation.anatomy.classes:
+        voxels = _some_voxels(labels.array, entry.id)
+        positions = view.project(transform_points(labels.ras_from_ijk, voxels[:, ::-1]))
+        inside = view.camera.contains(positions)
+        mask_entry = frame.parsed.masks.get(str(entry.id))
+        mask = (
+            decode_mask(mask_entry.model_dump())
+            if mask_entry
+            else np.zeros((view.camera.height_px, view.camera.width_px))
+        )
+        columns, rows = positions[inside].astype(int).T
+        missed = int(np.count_nonzero(mask[rows, columns] == 0))
+        if missed:
+            yield f"mask of {entry.name}: {missed} of {len(columns)} voxels project outside it"
+
+
+def _some_voxels(labels: np.ndarray, class_id: int) -> np.ndarray:
+    """(k, j, i) of at most VOXELS_A_LABEL voxels of a label, spread evenly over it: shape (N, 3)."""
+    flat = np.flatnonzero(labels == class_id)
+    chosen = flat[np.linspace(0, flat.size - 1, min(VOXELS_A_LABEL, flat.size)).astype(int)]
+    return np.stack(np.unravel_index(chosen, labels.shape), axis=-1)

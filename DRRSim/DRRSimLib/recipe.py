@@ -1,0 +1,249 @@
+"""The recipe of an X-ray dataset: everything that shapes it, with its defaults."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel
+
+from .carm import DEVICES, CArmDevice, device_named
+from .display import WINDOWS, Polarity, Window
+from .noise import CROSSTALK, NoiseModel
+from .spectra import ANODE_ANGLE_DEG, PRESETS
+from .views import Jitter, Sampler, ViewPlan
+
+Range = tuple[float, float]
+Triple = tuple[float, float, float]
+
+
+class PelvisAnatomy(StrictModel):
+    """A generated pelvis: a new one for every seed."""
+
+    kind: Literal["pelvis"] = "pelvis"
+    seed: int = Field(1, ge=0)
+    spacing_mm: float = Field(1.0, ge=0.5, le=4.0)
+
+
+class Implant(StrictModel):
+    """A solid object in the scene: where `volume` is not 0, `material` replaces whatever the CT shows."""
+
+    volume: RecipePath
+    material: str
+
+
+class Input(StrictModel):
+    """What is imaged: a CT with optional labels, landmarks and implants, or a generated anatomy, which brings its own.
+
+    label_table: a table shipped with the extension, or a CSV with the columns id, name, color, group.
+    """
+
+    volume: RecipePath | None = None
+    labels: RecipePath | None = None
+    label_table: str = "totalsegmentator_v2"
+    landmarks: RecipePath | None = None
+    implants: tuple[Implant, ...] = ()
+    anatomy: PelvisAnatomy | None = None
+    source: str | None = None
+    license: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _generated_by_default(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("volume") is None and content.get("anatomy") is None:
+            return content | {"anatomy": {}}
+        return content
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Input":
+        if self.volume is not None and self.anatomy is not None:
+            raise ValueError("give either a volume or an anatomy; for a volume set input.anatomy to null")
+        if self.volume is None and (self.labels or self.landmarks):
+            raise ValueError("labels and landmarks need a volume; a generated anatomy has its own")
+        return self
+
+
+class CustomDevice(StrictModel):
+    """A C-arm of the user's own."""
+
+    name: str = "custom"
+    width_px: PositiveInt
+    height_px: PositiveInt
+    pixel_mm: PositiveFloat
+    source_to_detector_mm: PositiveFloat
+    source_to_isocenter_mm: PositiveFloat
+    primary_range_deg: Range = (-180.0, 180.0)
+    secondary_range_deg: Range = (-90.0, 90.0)
+
+
+class CArm(StrictModel):
+    """The device, and where its isocentre is: given, or the mean of the landmarks, or the middle of the body."""
+
+    device: str | CustomDevice = "bier_2018"
+    isocenter_ras: Triple | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "CArm":
+        if isinstance(self.device, str) and self.device not in DEVICES:
+            raise ValueError(f"unknown device; choose one of {', '.join(DEVICES)}, or describe one")
+        return self
+
+    def built(self) -> CArmDevice:
+        return device_named(self.device) if isinstance(self.device, str) else CArmDevice(**self.device.model_dump())
+
+
+class JitterSection(StrictModel):
+    """Half-widths of the uniform deviations from the nominal pose (see `views.Jitter`)."""
+
+    primary_deg: NonNegativeFloat = 0.0
+    secondary_deg: NonNegativeFloat = 0.0
+    in_plane_deg: NonNegativeFloat = 0.0
+    isocenter_mm: NonNegativeFloat = 0.0
+    source_to_detector_mm: NonNegativeFloat = 0.0
+    source_to_isocenter_mm: NonNegativeFloat = 0.0
+    detector_offset_mm: NonNegativeFloat = 0.0
+    collimation_mm: NonNegativeFloat = 0.0
+
+
+class Views(StrictModel):
+    """How many views are taken and from where. on_limit: what happens to a pose that the device cannot reach."""
+
+    count: PositiveInt = 200
+    sampler: Sampler = Sampler.FIBONACCI
+    primary_range_deg: Range = (-60.0, 60.0)
+    secondary_range_deg: Range = (-45.0, 45.0)
+    in_plane_deg: float = 0.0
+    detector_offset_mm: Range = (0.0, 0.0)
+    collimation_mm: Range | None = None
+    jitter: JitterSection = JitterSection()
+    on_limit: Literal["error", "clamp"] = "error"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Views":
+        for low, high in (self.primary_range_deg, self.secondary_range_deg):
+            if low > high:
+                raise ValueError(f"a range runs from low to high, not from {low:g} to {high:g}")
+        if max(map(abs, self.secondary_range_deg)) > 90.0:
+            raise ValueError("secondary angles lie between -90 and 90 degrees")
+        return self
+
+    def plan(self) -> ViewPlan:
+        sections = self.model_dump(exclude={"on_limit", "jitter"})
+        return ViewPlan(**sections, jitter=Jitter(**self.jitter.model_dump()))
+
+
+BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
+
+
+class Spectrum(StrictModel):
+    """The X-ray beam: a preset, or tube voltage with filtration and anode angle, or a CSV, or one energy."""
+
+    preset: str | None = None
+    kvp: PositiveFloat | None = None
+    filtration_mm_al: NonNegativeFloat = 0.0
+    filtration_mm_cu: NonNegativeFloat = 0.0
+    anode_angle_deg: PositiveFloat = ANODE_ANGLE_DEG
+    file: RecipePath | None = None
+    monoenergetic_kev: PositiveFloat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_by_default(cls, content: Any) -> Any:
+        if isinstance(content, dict) and all(content.get(name) is None for name in BEAMS):
+            return content | {"preset": "90kV_Al4.0"}
+        return content
+
+    @model_validator(mode="after")
+    def _one(self) -> "Spectrum":
+        given = [name for name in BEAMS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(BEAMS)}, not {' and '.join(given)}")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"unknown preset; choose one of {', '.join(PRESETS)}")
+        return self
+
+
+class Materials(StrictModel):
+    """How voxels become materials.
+
+    tissues: by HU thresholds and, where there is a label map, by its table.
+    three_materials: air, soft tissue and bone by two thresholds, as in Unberath et al. 2018.
+    conventional: everything is water of the voxel's density; with one energy this is a conventional DRR.
+    """
+
+    rule: Literal["tissues", "three_materials", "conventional"] = "tissues"
+    metal: str = "titanium"
+
+
+class Noise(StrictModel):
+    """Quantum and electronic noise (see `noise.NoiseModel`); photons_per_pixel null for a noise-free image."""
+
+    photons_per_pixel: PositiveFloat | None = 5e5
+    electronic_kev: NonNegativeFloat = 0.0
+    crosstalk: tuple[Triple, Triple, Triple] = CROSSTALK
+
+    def model(self) -> NoiseModel | None:
+        if self.photons_per_pixel is None:
+            return None
+        return NoiseModel(self.photons_per_pixel, self.electronic_kev, self.crosstalk)
+
+
+class Physics(StrictModel):
+    spectrum: Spectrum = Spectrum()
+    materials: Materials = Materials()
+    noise: Noise = Noise()
+
+
+class CustomWindow(StrictModel):
+    low: float
+    high: float
+
+
+class Display(StrictModel):
+    """The 8- or 16-bit picture of −ln(I / I₀): a window by name or by its two ends, and which end is bright."""
+
+    window: str | CustomWindow = "wide"
+    polarity: Polarity = Polarity.BONE_WHITE
+    bits: Literal[8, 16] = 8
+
+    @model_validator(mode="after")
+    def _known(self) -> "Display":
+        if isinstance(self.window, str) and self.window not in WINDOWS:
+            raise ValueError(f"unknown window; choose one of {', '.join(WINDOWS)}, or give low and high")
+        if isinstance(self.window, CustomWindow) and self.window.low >= self.window.high:
+            raise ValueError("the window's low end must be below its high end")
+        return self
+
+    def built(self) -> Window:
+        return WINDOWS[self.window] if isinstance(self.window, str) else Window(self.window.low, self.window.high)
+
+
+class Heatmaps(StrictModel):
+    """Gaussian landmark heat maps with peak 1, one page a landmark; empty where a landmark is not visible."""
+
+    sigma_px: PositiveFloat = 5.0
+    downsampling: Annotated[int, Field(ge=1, le=16)] = 1
+
+
+class Output(StrictModel):
+    """What is stored of each frame.
+
+    channels: `intensity` (keV per emitted photon, with noise), `attenuation` (−ln(I / I₀)) and `display`.
+    thickness: names of the labels whose thickness maps are stored; `material_thickness`: of materials.
+    """
+
+    channels: tuple[Literal["intensity", "attenuation", "display"], ...] = ("intensity", "display")
+    thickness: tuple[str, ...] = ()
+    material_thickness: tuple[str, ...] = ()
+    heatmaps: Heatmaps | None = None
+    display: Display = Display()
+
+
+class DrrRecipe(Recipe):
+    """`simulator: drr`."""
+
+    simulator: Literal["drr"]
+    input: Input = Input()
+    carm: CArm = CArm()
+    views: Views = Views()
+    physics: Physics = Physics()
+    output: Output = Output()

@@ -1,0 +1,41 @@
+"""From a recipe's anatomy and physics to what the projector takes."""
+
+import numpy as np
+
+from Sim2RealLib.volume import Volume
+
+from .anatomy import Anatomy
+from .detector_signal import DeviceSpectrum, upload_spectrum
+from .material_volume import AIR, MaterialVolume
+from .projector import XrayScene
+from .recipe import Materials, Spectrum
+from .spectra import Spectrum as PhotonSpectrum
+from .spectra import effective_bins, monoenergetic, preset_spectrum, spectrum_from_csv, spectrum_from_grid
+from .tissues import RULES, classify
+
+
+def material_volumes(anatomy: Anatomy, section: Materials) -> list[MaterialVolume]:
+    """Implants first, in their order, then the patient: where they overlap the first counts."""
+    labels = None if anatomy.labels is None else anatomy.labels.array
+    index, names = classify(anatomy.hu.array, labels, anatomy.label_groups, RULES[section.rule], section.metal)
+    return [*(_implant(mask, name) for mask, name in anatomy.implants), MaterialVolume(anatomy.hu, index, names)]
+
+
+def _implant(mask: Volume, name: str) -> MaterialVolume:
+    hu = Volume(np.zeros(mask.array.shape, np.int16), mask.ras_from_ijk, mask.name)
+    return MaterialVolume(hu, mask.array, (AIR, name), nominal_density=True)
+
+
+def beam(section: Spectrum, scene: XrayScene) -> DeviceSpectrum:
+    """The recipe's spectrum in the few energy bins that the scene's materials need, on the backend."""
+    return upload_spectrum(scene.backend, effective_bins(_spectrum(section), scene.materials))
+
+
+def _spectrum(section: Spectrum) -> PhotonSpectrum:
+    if section.file is not None:
+        return spectrum_from_csv(section.file)
+    if section.monoenergetic_kev is not None:
+        return monoenergetic(section.monoenergetic_kev)
+    if section.preset is not None:
+        return preset_spectrum(section.preset)
+    return spectrum_from_grid(section.kvp, section.filtration_mm_al, section.filtration_mm_cu, section.anode_angle_deg)

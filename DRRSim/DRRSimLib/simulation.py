@@ -1,0 +1,175 @@
+"""An X-ray recipe made ready to run."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from Sim2RealLib.body import body_center_ras
+from Sim2RealLib.engine import Backend
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.simulation import Channel, DatasetHeader, Frame
+
+from .anatomy import Anatomy, load_anatomy
+from .carm import CArmDevice, CArmPose, XrayView, clamp_angles, limit_problems, view_from_pose
+from .display import log_attenuation, to_display
+from .frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
+from .label_projector import LabelScene, build_label_scene, project_labels
+from .projector import XrayScene, build_scene
+from .radiograph import Exposure, expose, material_thickness, tissue_thickness
+from .recipe import DrrRecipe
+from .scene import beam, material_volumes
+from .views import sample_pose
+
+LOG = logging.getLogger("sim2real")
+
+NO_SIGNAL = np.float32(-1.0)
+"""Stored attenuation of a pixel that no photon reached, or whose signal the electronic noise made negative."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrrSimulation:
+    """The `Simulation` of a DRR recipe: all that its frames share, loaded and on the backend."""
+
+    recipe: DrrRecipe
+    header: DatasetHeader
+    anatomy: Anatomy
+    device: CArmDevice
+    isocenter_ras: np.ndarray
+    scene: XrayScene
+    labels: LabelScene | None
+    exposure: Exposure
+
+    def view(self, index: int) -> tuple[CArmPose, XrayView, list[str]]:
+        """Pose and geometry of frame `index`, and what of the planned pose was clamped to the device's range."""
+        pose = sample_pose(self.recipe.views.plan(), self.device, self.isocenter_ras, self.recipe.seed, index)
+        clamped = []
+        if self.recipe.views.on_limit == "clamp":
+            clamped = limit_problems(self.device, pose)
+            pose = clamp_angles(self.device, pose)
+            for problem in clamped:
+                LOG.warning("Frame %d is clamped: %s.", index, problem)
+        return pose, view_from_pose(self.device, pose), clamped
+
+    def frame(self, index: int) -> Frame:
+        pose, view, clamped = self.view(index)
+        images = self._images(view, index)
+        landmarks = self._landmarks(view)
+        masks = {}
+        if self.labels is not None:
+            projection = project_labels(
+                self.labels, view, [self._class_id(name) for name in self.recipe.output.thickness]
+            )
+            masks = mask_records(projection.masks)
+            for name, thickness in zip(self.recipe.output.thickness, projection.thickness_mm.values(), strict=True):
+                images[thickness_channel(name)] = thickness
+        if self.recipe.output.heatmaps is not None:
+            images["heatmaps"] = heatmaps(view, landmarks, **self.recipe.output.heatmaps.model_dump())
+        record = {
+            "camera": camera_record(view),
+            "carm": pose_record(pose, view) | ({"clamped": clamped} if clamped else {}),
+            "landmarks": landmarks,
+            "masks": masks,
+        }
+        return Frame(images, record)
+
+    def _images(self, view: XrayView, index: int) -> dict[str, np.ndarray]:
+        output = self.recipe.output
+        intensity = expose(self.scene, view, self.exposure, index)
+        attenuation = log_attenuation(intensity, self.exposure.spectrum.open_beam_kev)
+        display = output.display
+        images = {
+            "intensity": lambda: intensity,
+            "attenuation": lambda: np.where(np.isfinite(attenuation), attenuation, NO_SIGNAL),
+            "display": lambda: to_display(attenuation, display.built(), display.polarity, display.bits),
+        }
+        chosen = {name: images[name]() for name in output.channels}
+        if output.material_thickness:
+            thickness = material_thickness(self.scene, view)
+            chosen |= {material_channel(name): thickness[name] for name in output.material_thickness}
+        return chosen
+
+    def _landmarks(self, view: XrayView) -> dict[str, dict[str, Any]]:
+        positions = {name: view.project(position) for name, position in self.anatomy.landmarks.items()}
+        in_field = {name: position for name, position in positions.items() if view.camera.contains(position)}
+        tissue = tissue_thickness(self.scene, view, np.array(list(in_field.values()))) if in_field else []
+        return landmark_records(view, self.anatomy.landmarks, dict(zip(in_field, map(float, tissue), strict=True)))
+
+    def _class_id(self, name: str) -> int:
+        return next(entry.id for entry in self.anatomy.classes if entry.name == name)
+
+
+def thickness_channel(label: str) -> str:
+    return f"thickness_{label}"
+
+
+def material_channel(name: str) -> str:
+    return f"material_{name}"
+
+
+def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
+    """Load the recipe's inputs and put them on the backend. Sim2RealError for whatever is wrong with them."""
+    anatomy = load_anatomy(recipe.input)
+    scene = build_scene(backend, material_volumes(anatomy, recipe.physics.materials))
+    _require_names("output.thickness", recipe.output.thickness, [entry.name for entry in anatomy.classes])
+    _require_names("output.material_thickness", recipe.output.material_thickness, scene.materials)
+    if recipe.output.heatmaps is not None and not anatomy.landmarks:
+        raise Sim2RealError(
+            "output.heatmaps: this input has no landmarks. Give input.landmarks, or leave heatmaps out."
+        )
+    exposure = Exposure(beam(recipe.physics.spectrum, scene), recipe.physics.noise.model(), recipe.seed)
+    labels = build_label_scene(backend, anatomy.labels) if anatomy.labels is not None else None
+    isocenter = _isocenter(recipe, anatomy)
+    header = DatasetHeader(
+        simulator=recipe.simulator,
+        frame_count=recipe.views.count,
+        classes=anatomy.classes,
+        channels=_channels(recipe),
+        inputs=anatomy.inputs,
+        extra={
+            "backend": backend.name,
+            "open_beam_kev": exposure.spectrum.open_beam_kev,
+            "materials": list(scene.materials),
+            "isocenter_ras": isocenter.tolist(),
+            "landmarks_ras": {name: position.tolist() for name, position in anatomy.landmarks.items()},
+        },
+    )
+    return DrrSimulation(recipe, header, anatomy, recipe.carm.built(), isocenter, scene, labels, exposure)
+
+
+def _require_names(field: str, names: tuple[str, ...], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Sim2RealError(
+            f"{field}: {', '.join(unknown)} is not in this input, which has {', '.join(known) or 'none'}."
+        )
+
+
+def _isocenter(recipe: DrrRecipe, anatomy: Anatomy) -> np.ndarray:
+    if recipe.carm.isocenter_ras is not None:
+        return np.array(recipe.carm.isocenter_ras)
+    if anatomy.landmarks:
+        return np.mean(list(anatomy.landmarks.values()), axis=0)
+    return body_center_ras(anatomy.hu)
+
+
+def _channels(recipe: DrrRecipe) -> dict[str, Channel]:
+    output = recipe.output
+    bits = output.display.bits
+    images = {
+        "intensity": Channel("tif", "float32", "keV per emitted photon", "raw detector signal with noise"),
+        "attenuation": Channel("tif", "float32", "1", "-ln(I/I0)", invalid=float(NO_SIGNAL)),
+        "display": Channel("png", f"uint{bits}", "1", f"-ln(I/I0) in the window {output.display.window}"),
+    }
+    channels = {name: images[name] for name in output.channels}
+    for label in output.thickness:
+        channels[thickness_channel(label)] = Channel("tif", "float32", "mm", f"path length in label {label}")
+    for name in output.material_thickness:
+        channels[material_channel(name)] = Channel("tif", "float32", "mm", f"path length in material {name}")
+    if output.heatmaps is not None:
+        channels["heatmaps"] = Channel(
+            "tif", "float32", "1", "Gaussian of peak 1 at each visible landmark, a page each"
+        )
+    return channels

@@ -1,0 +1,10 @@
+"""The X-ray simulator as the commands see it."""
+
+from .frame_checks import frame_checks, input_checks
+from .recipe import DrrRecipe
+from .report_sections import report_sections
+from .simulation import open_simulation
+
+RECIPE = DrrRecipe
+
+__all__ = ["RECIPE", "frame_checks", "input_checks", "open_simulation", "report_sections"]

@@ -1,0 +1,206 @@
+"""The command `sim2real`."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from Sim2RealLib.errors import Sim2RealError
+
+app = typer.Typer(
+    help="CT into labelled training data for interventional imaging.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models = typer.Typer(help="Models that come with the extension.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+DatasetFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a dataset.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change the recipe, e.g. views.count=20.")
+]
+BackendName = Annotated[str, typer.Option("--backend", help="auto, cuda, metal or llvm.")]
+
+
+@app.callback()
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show where an error came from.")] = False,
+) -> None:
+    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_time=False, show_path=False)])
+    _State.verbose = verbose
+
+
+class _State:
+    verbose = False
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the demonstration's datasets.")] = Path("demo"),
+    backend: BackendName = "auto",
+) -> None:
+    """Make a small dataset of generated anatomy with every simulator."""
+    from .demo import demo_recipes
+
+    for name, recipe in demo_recipes().items():
+        _export(recipe, out / name, backend)
+
+
+@app.command()
+def export(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, for example Resources/Recipes/pelvis_drr.yaml.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the dataset; an unfinished one of the same recipe is continued.")
+    ],
+    settings: Settings = None,
+    backend: BackendName = "auto",
+    limit: Annotated[int | None, typer.Option(help="Stop after the first frames of the recipe's count.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on this machine.")] = None,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler.")] = None,
+) -> None:
+    """Make the dataset that a recipe describes."""
+    from .simulators import load_recipe
+
+    _export(load_recipe(recipe, settings or ()), out, backend, limit, workers, scheduler)
+
+
+def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> None:
+    from .export import export_dataset
+
+    with _progress() as progress:
+        bar = progress.add_task("Preparing", total=None)
+        for step in export_dataset(recipe, out, backend, limit, workers, scheduler):
+            progress.update(bar, description="Frames", completed=step.done, total=step.total)
+    _report(out)
+    console.print(f"[green]✓[/] {escape(str(out))}: open {escape(str(out / 'report.html'))}", soft_wrap=True)
+
+
+@app.command()
+def check(
+    folder: DatasetFolder,
+    against_input: Annotated[bool, typer.Option("--input", help="Also against the source volume.")] = False,
+    backend: BackendName = "auto",
+) -> None:
+    """Look for anything wrong in a dataset: files, checksums, ranges, labels against geometry."""
+    from .check import check_frames
+
+    with _progress() as progress:
+        bar = progress.add_task("Checking", total=None)
+        problems = check_frames(
+            folder, against_input, backend, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+    for problem in problems:
+        console.print(f"[red]✗[/] {escape(str(problem))}", soft_wrap=True)
+    if problems:
+        raise Sim2RealError(f"{folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''} found.")
+    console.print(f"[green]✓[/] {escape(str(folder))} is complete and sound.", soft_wrap=True)
+
+
+@app.command()
+def report(folder: DatasetFolder) -> None:
+    """Write report.html: what is in a dataset, on one page."""
+    console.print(f"[green]✓[/] {escape(str(_report(folder)))}", soft_wrap=True)
+
+
+def _report(folder: Path) -> Path:
+    from Sim2RealLib.dataset.reader import Dataset
+    from Sim2RealLib.report import write_report
+
+    from .simulators import simulator_named
+
+    dataset = Dataset.open(folder)
+    sections = simulator_named(dataset.header.simulator, str(folder)).report_sections(dataset)
+    return write_report(dataset, sections)
+
+
+@app.command()
+def convert(
+    folder: DatasetFolder,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="coco, webdataset or hdf5.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result; must not exist or be empty.")],
+) -> None:
+    """Write a dataset in a format that others read."""
+    from Sim2RealLib.convert import convert_dataset
+
+    with _progress() as progress:
+        bar = progress.add_task("Converting", total=None)
+        for done, total in convert_dataset(folder, to, out):
+            progress.update(bar, completed=done, total=total)
+    console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what works on this machine and what to install."""
+    from .doctor import examine
+
+    missing = []
+    for finding in examine(Path.cwd()):
+        mark = "[green]✓[/]" if finding.works else "[red]✗[/]" if finding.needed else "[yellow]–[/]"
+        console.print(f"{mark} [bold]{finding.name}[/]: {escape(finding.detail)}", soft_wrap=True)
+        if finding.needed and not finding.works:
+            missing.append(finding.name)
+    if missing:
+        raise Sim2RealError(f"Exports do not run here yet: {', '.join(missing)}.")
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="drr")],
+    data: Annotated[Path | None, typer.Option(help="Folder of real CT data, for benchmarks that use it.")] = None,
+) -> None:
+    """Run a benchmark of Docs/benchmarks on this machine."""
+    from .bench import run_benchmark
+
+    console.print(run_benchmark(name, data), soft_wrap=True)
+
+
+@models.command("list")
+def list_models() -> None:
+    """Show the models, what they were trained on and what was measured."""
+    from Sim2RealLib.models import list_models
+
+    cards = list_models()
+    if not cards:
+        console.print("This version comes with no trained models.")
+        return
+    table = Table("id", "task", "title", "licence", "MB")
+    for card in cards:
+        table.add_row(card.id, card.task, card.title, card.license, f"{card.size_bytes / 1e6:.1f}")
+    console.print(table)
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=errors, transient=True)
+
+
+def main() -> None:
+    """Entry point: errors meant for the user are one line, and the exit code is 0 only if the whole job was done."""
+    try:
+        app()
+    except Sim2RealError as error:
+        if _State.verbose:
+            raise
+        errors.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("Stopped. What is finished is kept; the same command goes on from there.")
+        sys.exit(130)

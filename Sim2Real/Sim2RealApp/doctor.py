@@ -1,0 +1,79 @@
+"""What works on this machine, and what to install for the rest."""
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from Sim2RealLib import __version__
+from Sim2RealLib.engine import BACKEND_NAMES, available_memory_bytes, backend_problem, open_backend
+from Sim2RealLib.errors import Sim2RealError
+
+MINIMUM_FREE_DISK_GB = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `needed`: exports do not run without it."""
+
+    name: str
+    works: bool
+    detail: str
+    needed: bool = False
+
+
+def examine(folder: Path) -> Iterator[Finding]:
+    """Look at the backends, a kernel, torch, and the disk under `folder`, where datasets would go."""
+    yield Finding(
+        "surgical-sim2real", True, f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
+    )
+    problems = {name: backend_problem(name) for name in BACKEND_NAMES}
+    yield Finding(
+        "compute backend",
+        None in problems.values(),
+        f"auto takes {open_backend().name}" if None in problems.values() else "none works; see below",
+        needed=True,
+    )
+    for name, problem in problems.items():
+        yield Finding(name, problem is None, problem or _backend_detail(name))
+    yield _torch()
+    yield _disk(folder)
+
+
+def _backend_detail(name: str) -> str:
+    import drjit as dr
+
+    backend = open_backend(name)
+    numbers = dr.arange(backend.arrays.Float, 1000)
+    if dr.sum(dr.minimum(numbers, 1)).numpy()[0] != 999.0:
+        raise Sim2RealError(f"The backend {name} computes wrong results. Update its driver or library.")
+    memory = f"{available_memory_bytes(backend) / 1e9:.1f} GB free"
+    if name == "llvm":
+        llvm = ".".join(map(str, dr.detail.llvm_version()))
+        return f"LLVM {llvm}, {dr.thread_count()} threads, {memory}, Dr.Jit {version('drjit')}"
+    return f"{memory}, Dr.Jit {version('drjit')}"
+
+
+def _torch() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding(
+            "torch",
+            False,
+            "not installed; the torch Dataset and models need it: pip install 'surgical-sim2real[learn]'",
+        )
+    import torch
+
+    return Finding(
+        "torch", True, f"{torch.__version__}, CUDA {'works' if torch.cuda.is_available() else 'not available'}"
+    )
+
+
+def _disk(folder: Path) -> Finding:
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    writable = os.access(folder, os.W_OK)
+    detail = f"{free_gb:.0f} GB free in {folder}" if writable else f"{folder} cannot be written"
+    return Finding("disk", writable and free_gb >= MINIMUM_FREE_DISK_GB, detail, needed=True)
