@@ -122,6 +122,22 @@ def test_extreme_landmarks_are_the_extremes_of_the_label_map(
     assert at["anterior_inferior_iliac_spine"][1] == pytest.approx(above_socket[:, 1].max(), abs=3.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("ischial_tuberosity", (0.0, 0.0, -1.0)),
+        ("pubic_tubercle", (0.0, 1.0, 0.0)),
+        ("anterior_inferior_iliac_spine", (0.0, 1.0, -0.3)),
+        ("anterior_superior_iliac_spine", (0.1, 1.0, 0.0)),
+    ],
+)
+def test_no_bone_near_an_extreme_landmark_lies_beyond_it(skeleton: Skeleton, name: str, direction: tuple) -> None:
+    at = skeleton.ras_from_pelvis.T @ find_landmarks(skeleton)[f"{name}_right"]
+    around = at + np.random.default_rng(0).uniform(-5.0, 5.0, (50_000, 3))
+    beyond = around[(around - at) @ np.array(direction) > 0.1]
+    assert (skeleton.hip_right.field(beyond) > 0.0).all()
+
+
 def test_the_promontory_is_the_foremost_midline_point_of_the_sacral_bodies(phantom, skeleton, in_pelvis) -> None:
     voxels = in_pelvis(SACRUM)
     midline = voxels[(np.abs(voxels[:, 0]) < 2.0) & (voxels[:, 2] > 40.0)]
@@ -131,7 +147,9 @@ def test_the_promontory_is_the_foremost_midline_point_of_the_sacral_bodies(phant
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_the_sacroiliac_landmark_lies_where_ilium_and_sacrum_part(phantom: Phantom, skeleton: Skeleton, side: str) -> None:
+def test_the_sacroiliac_landmark_lies_where_ilium_and_sacrum_part(
+    phantom: Phantom, skeleton: Skeleton, side: str
+) -> None:
     at = phantom.landmarks[f"sacroiliac_joint_inferior_{side}"] @ skeleton.ras_from_pelvis
     mirrored = at * [1.0 if side == "right" else -1.0, 1.0, 1.0]
     assert 1.0 < skeleton.sacrum(mirrored[None])[0] < 4.0  # joint space of adults: 2 to 4 mm

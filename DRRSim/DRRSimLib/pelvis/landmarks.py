@@ -62,17 +62,24 @@ def find_landmarks(skeleton: Skeleton) -> dict[str, np.ndarray]:
 def extreme_point(
     field: Field, near: np.ndarray, direction: tuple[float, float, float], reach: float, region: Region | None = None
 ) -> np.ndarray:
-    """The point of a solid farthest along `direction` within `reach` of `near` and where `region` holds: (3,), mm."""
+    """The point of a solid farthest along `direction` within `reach` of `near` and where `region` holds: (3,), mm.
+
+    A point at some depth has a ball of that radius inside the solid, so that the solid reaches at least the top of this
+    ball: a coarse lattice of such tops finds the summit of a flat hill, which the lattice points alone would miss.
+    """
+    along = np.array(direction) / np.linalg.norm(direction)
     center, half, step = near, reach, COARSE_MM
     while step > FINE_MM:
         axis = np.arange(-half, half + step / 2.0, step)
         points = center + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-        points = points[np.linalg.norm(points - near, axis=1) <= reach]
-        points = points[field(points) <= 0.0]
-        if region is not None and len(points):
-            points = points[region(points)]
-        if len(points):
-            center = points[np.argmax(points @ np.array(direction))]
+        depth = -field(points)
+        tops = points + depth[:, None] * along
+        allowed = (depth >= 0.0) & (depth < 2.0 * step) & (np.linalg.norm(tops - near, axis=1) <= reach)
+        tops = tops[allowed]
+        if region is not None and len(tops):
+            tops = tops[region(tops)]
+        if len(tops):
+            center = tops[np.argmax(tops @ along)]
         half, step = 2.0 * step, step / 2.0
     return project(field, center[None])[0]
 

@@ -19,7 +19,7 @@ class PelvisShape:
     cortex_mm: thickness of the shell of the hip bones.
     head_radius_mm: radius of the femoral heads, before `size`.
     femur_rotation_deg, femur_abduction_deg: external rotation and abduction, right and left.
-    fat_mm: subcutaneous fat in front of the pelvis; it is up to half as much again over hips and buttocks.
+    fat_mm: subcutaneous fat in front of the pelvis; up to 60 % more over hips and buttocks.
     muscle: factor on the depth of muscle around the pelvis.
     bladder_ml: content of the bladder.
     bowel_gas: fraction of the colon's height that holds gas.
@@ -77,7 +77,7 @@ def sample_shape(seed: int) -> PelvisShape:
         anteversion_deg=normal(12.0, 4.0),
         femur_rotation_deg=(normal(6.0, 6.0), normal(6.0, 6.0)),
         femur_abduction_deg=(normal(2.0, 2.0), normal(2.0, 2.0)),
-        fat_mm=float(rng.uniform(10.0, 22.0)),
+        fat_mm=float(rng.uniform(10.0, 19.0)),
         muscle=normal(1.0, 0.06),
         bladder_ml=float(rng.uniform(60.0, 300.0)),
         bowel_gas=float(rng.uniform(0.15, 0.6)),
