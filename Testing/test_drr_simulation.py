@@ -35,7 +35,7 @@ def pelvis():
         input={"anatomy": {"seed": 3, "spacing_mm": 3.0}},
         views={"count": 4, "collimation_mm": [260.0, 200.0], "jitter": {"isocenter_mm": 20.0}},
         output={
-            "channels": ["intensity", "attenuation", "display"],
+            "channels": ["intensity", "fraction", "attenuation", "display"],
             "thickness": ["hip_left", "sacrum"],
             "material_thickness": ["cortical_bone"],
             "heatmaps": {"sigma_px": 4.0, "downsampling": 2},
@@ -93,6 +93,14 @@ def test_behind_the_blades_there_is_no_signal(frame):
     assert not frame.channels["intensity"][outside].any()
     assert np.all(frame.channels["attenuation"][outside] == -1)
     assert np.all(frame.channels["intensity"][~outside] > 0)
+
+
+def test_the_fraction_of_the_open_beam_and_its_logarithm(pelvis, frame):
+    open_beam = pelvis.header.extra["open_beam_kev"]
+    images = frame.channels
+    assert images["fraction"] == pytest.approx(images["intensity"] / open_beam, rel=1e-6)
+    lit = images["intensity"] > 0
+    assert images["attenuation"][lit] == pytest.approx(-np.log(images["fraction"][lit]), abs=1e-5)
 
 
 def test_heatmaps_peak_at_visible_landmarks(frame):

@@ -23,8 +23,8 @@ class Window:
 
 WINDOWS = {
     "wide": Window(0.0, 9.0),  # from the open beam to a lateral pelvis with a metal implant
+    "pelvis": Window(1.5, 8.5),  # an adult from in front to 60° from the side
     "abdomen": Window(1.0, 6.0),
-    "bone": Window(2.0, 7.0),
     "extremity": Window(0.0, 3.5),
 }
 

@@ -36,7 +36,7 @@ class LabelScene:
 
 @dataclass(frozen=True, eq=False)
 class LabelProjection:
-    """Masks, bool (H, W) by label id, and thickness in mm, float32 (H, W), of the labels it was asked for."""
+    """Masks by label id, bool (H, W) in column order, and thickness in mm, float32 (H, W), of the labels asked for."""
 
     masks: dict[int, np.ndarray]
     thickness_mm: dict[int, np.ndarray]
@@ -91,11 +91,17 @@ def project_labels(scene: LabelScene, view: XrayView, thickness_ids: Sequence[in
     bit_sets, lengths = state[:sets], [length * mm_a_sample for length in state[sets:]]
     dr.eval(bit_sets, lengths)
     shape = (view.camera.height_px, view.camera.width_px)
-    words = [bits.numpy().reshape(shape) for bits in bit_sets]
+    octets = np.concatenate([_octets(bits.numpy().reshape(shape)) for bits in bit_sets])
     return LabelProjection(
-        {label: (words[n // BITS] >> np.uint32(n % BITS)) & 1 != 0 for n, label in enumerate(scene.ids)},
+        {label: (octets[n // 8] & (1 << n % 8)).T != 0 for n, label in enumerate(scene.ids)},
         {label: length.numpy().reshape(shape) for label, length in zip(thickness_ids, lengths, strict=True)},
     )
+
+
+def _octets(words: np.ndarray) -> np.ndarray:
+    """The bytes of 32-bit words (H, W), lowest first, as images in the column order of COCO masks: (4, W, H)."""
+    octets = np.ascontiguousarray(words.T, "<u4").view(np.uint8).reshape(*words.T.shape, 4)
+    return np.ascontiguousarray(np.moveaxis(octets, -1, 0))
 
 
 def _weight_of(number: int, sample: Sample) -> Any:

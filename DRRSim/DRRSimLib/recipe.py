@@ -34,12 +34,12 @@ class Implant(StrictModel):
 class Input(StrictModel):
     """What is imaged: a CT with optional labels, landmarks and implants, or a generated anatomy, which brings its own.
 
-    label_table: a table shipped with the extension, or a CSV with the columns id, name, color, group.
+    label_table: the table shipped with the extension, or a CSV with the columns id, name, color, group.
     """
 
     volume: RecipePath | None = None
     labels: RecipePath | None = None
-    label_table: str = "totalsegmentator_v2"
+    label_table: Literal["totalsegmentator_v2"] | RecipePath = "totalsegmentator_v2"
     landmarks: RecipePath | None = None
     implants: tuple[Implant, ...] = ()
     anatomy: PelvisAnatomy | None = None
@@ -135,13 +135,17 @@ BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
 
 
 class Spectrum(StrictModel):
-    """The X-ray beam: a preset, or tube voltage with filtration and anode angle, or a CSV, or one energy."""
+    """The X-ray beam: a preset, or tube voltage with filtration and anode angle, or a CSV, or one energy.
+
+    generator: where the spectrum of a tube voltage comes from: the shipped grid, or SpekPy if it is installed.
+    """
 
     preset: str | None = None
     kvp: PositiveFloat | None = None
-    filtration_mm_al: NonNegativeFloat = 0.0
+    filtration_mm_al: NonNegativeFloat = 4.0
     filtration_mm_cu: NonNegativeFloat = 0.0
     anode_angle_deg: PositiveFloat = ANODE_ANGLE_DEG
+    generator: Literal["grid", "spekpy"] = "grid"
     file: RecipePath | None = None
     monoenergetic_kev: PositiveFloat | None = None
 
@@ -201,7 +205,7 @@ class CustomWindow(StrictModel):
 class Display(StrictModel):
     """The 8- or 16-bit picture of −ln(I / I₀): a window by name or by its two ends, and which end is bright."""
 
-    window: str | CustomWindow = "wide"
+    window: str | CustomWindow = "pelvis"
     polarity: Polarity = Polarity.BONE_WHITE
     bits: Literal[8, 16] = 8
 
@@ -227,11 +231,12 @@ class Heatmaps(StrictModel):
 class Output(StrictModel):
     """What is stored of each frame.
 
-    channels: `intensity` (keV per emitted photon, with noise), `attenuation` (−ln(I / I₀)) and `display`.
+    channels: `intensity` (I, keV per emitted photon, with noise), `fraction` (I / I₀ of the open beam's), `attenuation`
+        (−ln(I / I₀)) and `display`.
     thickness: names of the labels whose thickness maps are stored; `material_thickness`: of materials.
     """
 
-    channels: tuple[Literal["intensity", "attenuation", "display"], ...] = ("intensity", "display")
+    channels: tuple[Literal["intensity", "fraction", "attenuation", "display"], ...] = ("intensity", "display")
     thickness: tuple[str, ...] = ()
     material_thickness: tuple[str, ...] = ()
     heatmaps: Heatmaps | None = None

@@ -10,7 +10,14 @@ from .material_volume import AIR, MaterialVolume
 from .projector import XrayScene
 from .recipe import Materials, Spectrum
 from .spectra import Spectrum as PhotonSpectrum
-from .spectra import effective_bins, monoenergetic, preset_spectrum, spectrum_from_csv, spectrum_from_grid
+from .spectra import (
+    effective_bins,
+    monoenergetic,
+    preset_spectrum,
+    spectrum_from_csv,
+    spectrum_from_grid,
+    spectrum_from_spekpy,
+)
 from .tissues import RULES, classify
 
 
@@ -38,4 +45,5 @@ def _spectrum(section: Spectrum) -> PhotonSpectrum:
         return monoenergetic(section.monoenergetic_kev)
     if section.preset is not None:
         return preset_spectrum(section.preset)
-    return spectrum_from_grid(section.kvp, section.filtration_mm_al, section.filtration_mm_cu, section.anode_angle_deg)
+    tube = (section.kvp, section.filtration_mm_al, section.filtration_mm_cu, section.anode_angle_deg)
+    return spectrum_from_spekpy(*tube) if section.generator == "spekpy" else spectrum_from_grid(*tube)

@@ -82,6 +82,7 @@ class DrrSimulation:
         display = output.display
         images = {
             "intensity": lambda: intensity,
+            "fraction": lambda: intensity / np.float32(self.exposure.spectrum.open_beam_kev),
             "attenuation": lambda: np.where(np.isfinite(attenuation), attenuation, NO_SIGNAL),
             "display": lambda: to_display(attenuation, display.built(), display.polarity, display.bits),
         }
@@ -160,6 +161,7 @@ def _channels(recipe: DrrRecipe) -> dict[str, Channel]:
     bits = output.display.bits
     images = {
         "intensity": Channel("tif", "float32", "keV per emitted photon", "raw detector signal with noise"),
+        "fraction": Channel("tif", "float32", "1", "detector signal with noise as a fraction I/I0 of the open beam's"),
         "attenuation": Channel("tif", "float32", "1", "-ln(I/I0)", invalid=float(NO_SIGNAL)),
         "display": Channel("png", f"uint{bits}", "1", f"-ln(I/I0) in the window {output.display.window}"),
     }

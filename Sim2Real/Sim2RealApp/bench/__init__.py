@@ -5,7 +5,7 @@ from pathlib import Path
 
 from Sim2RealLib.errors import Sim2RealError
 
-BENCHMARKS = ("drr",)
+BENCHMARKS = ("drr", "drr_export")
 
 
 def run_benchmark(name: str, data: Path | None) -> str:
