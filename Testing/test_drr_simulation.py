@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.recipe import DrrRecipe
+from DRRSimLib.anatomy import load_anatomy
+from DRRSimLib.recipe import DrrRecipe, Input
 from DRRSimLib.simulation import open_simulation
 from Sim2RealLib.dataset.masks import decode_mask
 from Sim2RealLib.engine import open_backend
@@ -203,6 +204,17 @@ def test_inputs_leave_their_provenance(tmp_path):
     assert [entry.name for entry in built.header.classes] == ["sacrum"]
     assert built.isocenter_ras == pytest.approx([30, 40, 50])
     assert built.frame(0).record["landmarks"]["tip"]["visible"]
+
+
+def test_interpolated_hu_are_rounded_and_absurd_ones_refused(tmp_path):
+    hu = np.random.default_rng(0).uniform(-1000, 1000, (6, 7, 8)).astype(np.float32)
+    write_volume(tmp_path / "ct.nrrd", Volume(hu, np.eye(4)))
+    loaded = load_anatomy(Input(volume=tmp_path / "ct.nrrd")).hu.array
+    assert loaded.dtype == np.int16 and np.abs(loaded - hu).max() <= 0.5
+    hu[0, 0, 0] = 40000
+    write_volume(tmp_path / "ct.nrrd", Volume(hu, np.eye(4)))
+    with pytest.raises(Sim2RealError, match="40000 HU are more than a CT can show"):
+        load_anatomy(Input(volume=tmp_path / "ct.nrrd"))
 
 
 def test_names_that_the_input_lacks_are_refused():
