@@ -150,10 +150,3 @@ def _open_field(device: CArmDevice, pose: CArmPose, center_px: np.ndarray) -> tu
         return (0.0, 0.0, *size.tolist())
     half = np.array(pose.collimation_mm) / (2 * device.pixel_mm)
     return (*np.maximum(center_px - half, 0.0).tolist(), *np.minimum(center_px + half, size).tolist())
-
-
-def device_named(name: str) -> CArmDevice:
-    """The preset of this name; Sim2RealError with the list where there is none."""
-    if name not in DEVICES:
-        raise Sim2RealError(f"Unknown C-arm '{name}'. Choose one of {', '.join(DEVICES)}, or describe one.")
-    return DEVICES[name]

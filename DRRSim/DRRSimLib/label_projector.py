@@ -11,12 +11,12 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
-from Sim2RealLib.engine import Backend
+from Sim2RealLib.engine import Backend, require_memory
 from Sim2RealLib.geometry import translation
 from Sim2RealLib.volume import Volume
 
 from .carm import XrayView
-from .packed_grid import pack_grid
+from .packed_grid import grid_memory_bytes, pack_grid
 from .rays import grid_rays, pixel_rays
 from .traversal import DeviceGrid, Sample, traverse, upload_grid, upload_rays
 
@@ -43,8 +43,12 @@ class LabelProjection:
 
 
 def build_label_scene(backend: Backend, labels: Volume) -> LabelScene:
-    """Pack a label map (an integer volume with at least one label other than 0) and put it on the backend."""
+    """Pack a label map (an integer volume with at least one label other than 0) and put it on the backend.
+
+    Raises Sim2RealError where the memory does not suffice.
+    """
     cropped = _crop_to_labels(labels)
+    require_memory(backend, grid_memory_bytes(cropped), labels.name, "Leave labels out, or resample to larger voxels.")
     ids = [int(label) for label in np.unique(cropped.array) if label != 0]
     codes = np.zeros(max(ids) + 1, np.uint16)
     codes[ids] = np.arange(1, len(ids) + 1)

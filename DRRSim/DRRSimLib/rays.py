@@ -14,7 +14,7 @@ import drjit as dr
 import numpy as np
 
 from Sim2RealLib.cameras import PinholeCamera
-from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.geometry import invert_rigid, transform_points
 
 from .packed_grid import PackedGrid
 
@@ -44,7 +44,7 @@ class GridRays:
 
 def grid_rays(grid: PackedGrid, camera_from_ras: np.ndarray, source_to_detector_mm: float) -> GridRays:
     """The rays of a view, given by the source's pose (rigid 4×4) and the distance of its detector plane, for `grid`."""
-    grid_from_camera = grid.grid_from_ras @ np.linalg.inv(camera_from_ras)
+    grid_from_camera = grid.grid_from_ras @ invert_rigid(camera_from_ras)
     center = (np.array(grid.size) - 1.0) / 2.0
     depth = float(transform_points(np.linalg.inv(grid_from_camera), center)[2])
     anchor = transform_points(grid_from_camera, [0.0, 0.0, depth])

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel
 
-from .carm import DEVICES, CArmDevice, device_named
+from .carm import DEVICES, CArmDevice
 from .display import WINDOWS, Polarity, Window
 from .noise import CROSSTALK, NoiseModel
 from .spectra import ANODE_ANGLE_DEG, PRESETS
@@ -88,7 +88,7 @@ class CArm(StrictModel):
         return self
 
     def built(self) -> CArmDevice:
-        return device_named(self.device) if isinstance(self.device, str) else CArmDevice(**self.device.model_dump())
+        return DEVICES[self.device] if isinstance(self.device, str) else CArmDevice(**self.device.model_dump())
 
 
 class JitterSection(StrictModel):

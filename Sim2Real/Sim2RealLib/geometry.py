@@ -20,11 +20,6 @@ def transform_points(b_from_a: np.ndarray, points_a: np.ndarray) -> np.ndarray:
     return np.asarray(points_a, dtype=np.float64) @ b_from_a[:3, :3].T + b_from_a[:3, 3]
 
 
-def transform_directions(b_from_a: np.ndarray, directions_a: np.ndarray) -> np.ndarray:
-    """Map displacement vectors of shape (..., 3) from frame a to frame b, lengths scaled as the transform scales."""
-    return np.asarray(directions_a, dtype=np.float64) @ b_from_a[:3, :3].T
-
-
 def translation(offset: np.ndarray) -> np.ndarray:
     """The 4×4 transform that adds `offset`, shape (3,), in mm."""
     matrix = np.eye(4)
