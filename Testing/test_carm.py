@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from DRRSimLib.carm import DEVICES, CArmDevice, CArmPose, clamp_angles, view_from_pose
+from DRRSimLib.acquisition.carm import DEVICES, CArmDevice, CArmPose, clamp_angles, view_from_pose
 from Sim2RealLib.errors import Sim2RealError
 
 DEVICE = CArmDevice("test", 600, 400, 0.5, 1000.0, 600.0, (-100.0, 100.0), (-60.0, 60.0))

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.detector_signal import detector_signal, upload_spectrum
-from DRRSimLib.materials import mass_attenuation_cm2_g
-from DRRSimLib.projector import areal_densities
-from DRRSimLib.radiograph import Exposure, expose
-from DRRSimLib.rays import pixel_rays
-from DRRSimLib.spectra import effective_bins, monoenergetic, preset_spectrum
+from DRRSimLib.physics.detector_signal import detector_signal, upload_spectrum
+from DRRSimLib.physics.materials import mass_attenuation_cm2_g
+from DRRSimLib.physics.spectra import effective_bins, monoenergetic, preset_spectrum
+from DRRSimLib.projection.projector import areal_densities
+from DRRSimLib.projection.radiograph import Exposure, expose
+from DRRSimLib.projection.rays import pixel_rays
 from Sim2RealLib.engine import open_backend
 from xray_scenes import box_chords, centered, material_volume, scene, view
 

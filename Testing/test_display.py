@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.display import Polarity, Window, log_attenuation, to_display
+from DRRSimLib.frames.display import Polarity, Window, log_attenuation, to_display
 
 
 def test_grey_depends_on_the_attenuation_alone():

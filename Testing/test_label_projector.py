@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.label_projector import build_label_scene, project_labels
+from DRRSimLib.projection.label_projector import build_label_scene, project_labels
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.volume import Volume

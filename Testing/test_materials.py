@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.density import density_from_hu
-from DRRSimLib.materials import (
+from DRRSimLib.physics.density import density_from_hu
+from DRRSimLib.physics.materials import (
     absorption_edges_kev,
     element_attenuation_cm2_g,
     mass_attenuation_cm2_g,

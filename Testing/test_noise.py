@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from DRRSimLib.carm import DEVICES, CArmPose, view_from_pose
-from DRRSimLib.noise import CROSSTALK, FEW_PHOTONS, READOUT_ROW, NoiseModel, _poisson, noise_kev_per_photon
+from DRRSimLib.acquisition.carm import DEVICES, CArmPose, view_from_pose
+from DRRSimLib.physics.noise import CROSSTALK, FEW_PHOTONS, READOUT_ROW, NoiseModel, _poisson, noise_kev_per_photon
 from Sim2RealLib.engine import open_backend
 
 SIZE = 512

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.carm import CArmDevice
-from DRRSimLib.material_volume import MaterialVolume
-from DRRSimLib.packed_grid import grid_memory_bytes
-from DRRSimLib.projector import areal_densities
-from DRRSimLib.radiograph import material_thickness, tissue_thickness
-from DRRSimLib.rays import pixel_rays
+from DRRSimLib.acquisition.carm import CArmDevice
+from DRRSimLib.projection.material_volume import MaterialVolume
+from DRRSimLib.projection.packed_grid import grid_memory_bytes
+from DRRSimLib.projection.projector import areal_densities
+from DRRSimLib.projection.radiograph import material_thickness, tissue_thickness
+from DRRSimLib.projection.rays import pixel_rays
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points, translation
 from Sim2RealLib.volume import Volume
@@ -247,7 +247,7 @@ def test_skipping_empty_space_changes_nothing():
     bricks[:] = 1
     full = scene(material_volume(index, affine))
     full.volumes[0].device_grid.grid.bricks[:] = 1
-    from DRRSimLib.traversal import upload_grid
+    from DRRSimLib.projection.traversal import upload_grid
 
     object.__setattr__(
         full.volumes[0], "device_grid", upload_grid(full.backend.arrays, full.volumes[0].device_grid.grid)

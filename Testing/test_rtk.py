@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.projector import areal_densities
-from DRRSimLib.rays import pixel_rays
+from DRRSimLib.projection.projector import areal_densities
+from DRRSimLib.projection.rays import pixel_rays
 from xray_scenes import DEVICE, centered, material_volume, positions_ras, scene, view
 
 itk = pytest.importorskip("itk", reason="itk-rtk is not installed; `make test` installs it")

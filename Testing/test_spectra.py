@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.materials import absorption_edges_kev, linear_attenuation_mm, mass_attenuation_cm2_g, material
-from DRRSimLib.spectra import (
+from DRRSimLib.physics.materials import absorption_edges_kev, linear_attenuation_mm, mass_attenuation_cm2_g, material
+from DRRSimLib.physics.spectra import (
     PRESETS,
     Spectrum,
     effective_bins,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.materials import mass_attenuation_cm2_g, material, material_names
-from DRRSimLib.tissues import METALS, NOMINAL_DENSITY_MATERIALS, RULES, classify, voxel_density_g_cm3
+from DRRSimLib.physics.materials import mass_attenuation_cm2_g, material, material_names
+from DRRSimLib.physics.tissues import METALS, NOMINAL_DENSITY_MATERIALS, RULES, classify, voxel_density_g_cm3
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.label_table import label_groups

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from DRRSimLib.detector_signal import upload_spectrum
-from DRRSimLib.projector import areal_densities
-from DRRSimLib.rays import pixel_rays
-from DRRSimLib.spectra import effective_bins, preset_spectrum
-from DRRSimLib.torch_projector import project
+from DRRSimLib.physics.detector_signal import upload_spectrum
+from DRRSimLib.physics.spectra import effective_bins, preset_spectrum
+from DRRSimLib.projection.projector import areal_densities
+from DRRSimLib.projection.rays import pixel_rays
+from DRRSimLib.projection.torch_projector import project
 from xray_scenes import centered, material_volume, positions_ras, scene, view
 
 

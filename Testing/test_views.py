@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from DRRSimLib.carm import DEVICES
-from DRRSimLib.views import Jitter, Sampler, ViewPlan, direction, grid_shape, sample_pose
+from DRRSimLib.acquisition.carm import DEVICES
+from DRRSimLib.acquisition.views import Jitter, Sampler, ViewPlan, direction, grid_shape, sample_pose
 
 DEVICE = DEVICES["bier_2018"]
 

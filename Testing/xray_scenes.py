@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from DRRSimLib.carm import CArmDevice, CArmPose, XrayView, view_from_pose
-from DRRSimLib.material_volume import MaterialVolume
-from DRRSimLib.projector import XrayScene, build_scene
+from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, XrayView, view_from_pose
+from DRRSimLib.projection.material_volume import MaterialVolume
+from DRRSimLib.projection.projector import XrayScene, build_scene
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.geometry import rotation, translation
 from Sim2RealLib.volume import Volume

@@ -13,8 +13,8 @@ from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
 from Sim2RealLib.volume_io import read_ct, read_labels, read_volume
 
-from .materials import material
 from .pelvis.phantom import generate_pelvis
+from .physics.materials import material
 from .recipe import Implant, Input, PelvisAnatomy
 
 

@@ -11,8 +11,8 @@ from Sim2RealLib.dataset.reader import Dataset, StoredFrame
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.recipe import read_recipe, validate
 
-from .carm import CArmPose, view_from_pose
-from .display import log_attenuation, to_display
+from .acquisition.carm import CArmPose, view_from_pose
+from .frames.display import log_attenuation, to_display
 from .recipe import DrrRecipe
 from .simulation import DrrSimulation, thickness_channel
 

@@ -6,11 +6,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel
 
-from .carm import DEVICES, CArmDevice
-from .display import WINDOWS, Polarity, Window
-from .noise import CROSSTALK, NoiseModel
-from .spectra import ANODE_ANGLE_DEG, PRESETS
-from .views import Jitter, Sampler, ViewPlan
+from .acquisition.carm import DEVICES, CArmDevice
+from .acquisition.views import Jitter, Sampler, ViewPlan
+from .frames.display import WINDOWS, Polarity, Window
+from .physics.noise import CROSSTALK, NoiseModel
+from .physics.spectra import ANODE_ANGLE_DEG, PRESETS
 
 Range = tuple[float, float]
 Triple = tuple[float, float, float]

@@ -8,7 +8,7 @@ import numpy as np
 from Sim2RealLib.dataset.reader import Dataset
 from Sim2RealLib.report import Section
 
-from .carm import CArmPose
+from .acquisition.carm import CArmPose
 
 
 def report_sections(dataset: Dataset) -> Iterator[Section]:

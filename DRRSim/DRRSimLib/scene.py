@@ -5,12 +5,9 @@ import numpy as np
 from Sim2RealLib.volume import Volume
 
 from .anatomy import Anatomy
-from .detector_signal import DeviceSpectrum, upload_spectrum
-from .material_volume import AIR, MaterialVolume
-from .projector import XrayScene
-from .recipe import Materials, Spectrum
-from .spectra import Spectrum as PhotonSpectrum
-from .spectra import (
+from .physics.detector_signal import DeviceSpectrum, upload_spectrum
+from .physics.spectra import Spectrum as PhotonSpectrum
+from .physics.spectra import (
     effective_bins,
     monoenergetic,
     preset_spectrum,
@@ -18,7 +15,10 @@ from .spectra import (
     spectrum_from_grid,
     spectrum_from_spekpy,
 )
-from .tissues import RULES, classify
+from .physics.tissues import RULES, classify
+from .projection.material_volume import AIR, MaterialVolume
+from .projection.projector import XrayScene
+from .recipe import Materials, Spectrum
 
 
 def material_volumes(anatomy: Anatomy, section: Materials) -> list[MaterialVolume]:

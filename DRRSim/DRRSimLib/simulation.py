@@ -12,16 +12,16 @@ from Sim2RealLib.engine import Backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.simulation import Channel, DatasetHeader, Frame
 
+from .acquisition.carm import CArmDevice, CArmPose, XrayView, clamp_angles, limit_problems, view_from_pose
+from .acquisition.views import sample_pose
 from .anatomy import Anatomy, load_anatomy
-from .carm import CArmDevice, CArmPose, XrayView, clamp_angles, limit_problems, view_from_pose
-from .display import log_attenuation, to_display
-from .frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
-from .label_projector import LabelScene, build_label_scene, project_labels
-from .projector import XrayScene, build_scene
-from .radiograph import Exposure, expose, material_thickness, tissue_thickness
+from .frames.display import log_attenuation, to_display
+from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
+from .projection.label_projector import LabelScene, build_label_scene, project_labels
+from .projection.projector import XrayScene, build_scene
+from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
 from .recipe import DrrRecipe
 from .scene import beam, material_volumes
-from .views import sample_pose
 
 LOG = logging.getLogger("sim2real")
 

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from DRRSimLib.carm import DEVICES, CArmPose, view_from_pose
-from DRRSimLib.detector_signal import upload_spectrum
-from DRRSimLib.material_volume import MaterialVolume, pack_materials
-from DRRSimLib.noise import NoiseModel
+from DRRSimLib.acquisition.carm import DEVICES, CArmPose, view_from_pose
 from DRRSimLib.pelvis.phantom import generate_pelvis
-from DRRSimLib.projector import build_scene
-from DRRSimLib.radiograph import Exposure, expose
-from DRRSimLib.spectra import effective_bins, preset_spectrum
-from DRRSimLib.tissues import TissueRule, TissueRules, classify
+from DRRSimLib.physics.detector_signal import upload_spectrum
+from DRRSimLib.physics.noise import NoiseModel
+from DRRSimLib.physics.spectra import effective_bins, preset_spectrum
+from DRRSimLib.physics.tissues import TissueRule, TissueRules, classify
+from DRRSimLib.projection.material_volume import MaterialVolume, pack_materials
+from DRRSimLib.projection.projector import build_scene
+from DRRSimLib.projection.radiograph import Exposure, expose
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import translation

@@ -14,9 +14,9 @@ import numpy as np
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume import Volume
 
-from .materials import material
+from ..physics.materials import material
+from ..physics.tissues import voxel_density_g_cm3
 from .packed_grid import PackedGrid, pack_grid
-from .tissues import voxel_density_g_cm3
 
 AIR = "air"
 CODE_BITS = 16
@@ -28,7 +28,7 @@ class MaterialVolume:
 
     hu: whole HU, an integer array.
     material_index: uint8, the same shape; an index into `materials`.
-    materials: names known to `DRRSimLib.materials`; "air" marks what is as good as nothing.
+    materials: names known to `DRRSimLib.physics.materials`; "air" marks what is as good as nothing.
     nominal_density: all have their material's own density, as in an implant that no CT shows; otherwise it is the one
         that follows from HU.
     """

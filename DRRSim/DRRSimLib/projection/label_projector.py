@@ -15,7 +15,7 @@ from Sim2RealLib.engine import Backend, require_memory
 from Sim2RealLib.geometry import translation
 from Sim2RealLib.volume import Volume
 
-from .carm import XrayView
+from ..acquisition.carm import XrayView
 from .packed_grid import grid_memory_bytes, pack_grid
 from .rays import grid_rays, pixel_rays
 from .traversal import DeviceGrid, Sample, traverse, upload_grid, upload_rays

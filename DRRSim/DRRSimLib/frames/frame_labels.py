@@ -8,7 +8,7 @@ import numpy as np
 from Sim2RealLib.dataset.masks import encode_mask
 from Sim2RealLib.geometry import transform_points
 
-from .carm import CArmPose, XrayView
+from ..acquisition.carm import CArmPose, XrayView
 
 
 def camera_record(view: XrayView) -> dict[str, Any]:

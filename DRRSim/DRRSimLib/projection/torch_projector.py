@@ -9,8 +9,8 @@ import torch
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
 
-from .carm import XrayView
-from .detector_signal import DeviceSpectrum, detector_signal
+from ..acquisition.carm import XrayView
+from ..physics.detector_signal import DeviceSpectrum, detector_signal
 from .packed_grid import PackedGrid
 from .projector import XrayScene, areal_densities
 from .rays import pixel_rays

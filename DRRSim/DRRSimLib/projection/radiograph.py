@@ -6,9 +6,9 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
-from .carm import XrayView
-from .detector_signal import DeviceSpectrum, detector_signal
-from .noise import NoiseModel, noise_kev_per_photon, relative_fluence
+from ..acquisition.carm import XrayView
+from ..physics.detector_signal import DeviceSpectrum, detector_signal
+from ..physics.noise import NoiseModel, noise_kev_per_photon, relative_fluence
 from .projector import XrayScene, areal_densities, path_lengths
 from .rays import pixel_rays, position_rays
 

@@ -13,7 +13,7 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
-from .carm import XrayView
+from ..acquisition.carm import XrayView
 
 CROSSTALK = ((0.03, 0.06, 0.02), (0.11, 0.98, 0.11), (0.02, 0.06, 0.03))
 """Crosstalk weights of Wang 2014 as Unberath et al. 2018 use them; they sum to 1.42 and are normalised to 1 before use,

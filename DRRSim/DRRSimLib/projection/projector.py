@@ -15,7 +15,7 @@ import numpy as np
 from Sim2RealLib.engine import Backend, available_memory_bytes, release_memory
 from Sim2RealLib.errors import Sim2RealError
 
-from .carm import XrayView
+from ..acquisition.carm import XrayView
 from .material_volume import MaterialVolume, pack_materials
 from .packed_grid import PackedGrid, grid_memory_bytes, pair_axis
 from .rays import grid_rays

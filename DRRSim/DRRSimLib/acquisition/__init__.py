@@ -1,0 +1,1 @@
+"""C-arms, their poses, and the views that a dataset takes."""

@@ -1,0 +1,1 @@
+"""What a frame shows and carries: display images and labels."""

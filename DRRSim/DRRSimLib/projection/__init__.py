@@ -1,0 +1,1 @@
+"""Rays through packed volumes: areal densities, thickness, masks, radiographs."""
