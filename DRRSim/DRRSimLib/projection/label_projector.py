@@ -16,9 +16,10 @@ from Sim2RealLib.geometry import translation
 from Sim2RealLib.volume import Volume
 
 from ..acquisition.carm import XrayView
+from .device import DeviceGrid, upload_grid, upload_rays
 from .packed_grid import grid_memory_bytes, pack_grid
 from .rays import grid_rays, pixel_rays
-from .traversal import DeviceGrid, Sample, traverse, upload_grid, upload_rays
+from .traversal import Sample, traverse
 
 BITS = 32
 """Labels a bit set holds."""

@@ -16,10 +16,11 @@ from Sim2RealLib.engine import Backend, available_memory_bytes, release_memory
 from Sim2RealLib.errors import Sim2RealError
 
 from ..acquisition.carm import XrayView
+from .device import DeviceGrid, RayParameters, upload_grid, upload_mask, upload_rays
 from .material_volume import MaterialVolume, pack_materials
 from .packed_grid import PackedGrid, grid_memory_bytes, pair_axis
 from .rays import grid_rays
-from .traversal import DeviceGrid, RayParameters, Sample, traverse, upload_grid, upload_mask, upload_rays
+from .traversal import Sample, traverse
 
 MM_A_CM = 10.0
 

@@ -11,10 +11,10 @@ from Sim2RealLib.geometry import transform_points
 
 from ..acquisition.carm import XrayView
 from ..physics.detector_signal import DeviceSpectrum, detector_signal
+from .device import RayParameters
 from .packed_grid import PackedGrid
 from .projector import XrayScene, areal_densities
 from .rays import pixel_rays
-from .traversal import RayParameters
 
 
 def project(
