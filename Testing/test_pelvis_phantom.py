@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import label as connected
 
 from DRRSimLib.pelvis import build_pelvis, generate_pelvis, sample_shape
 from DRRSimLib.pelvis.bones import Skeleton, build_skeleton
@@ -14,8 +15,8 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
 
 SEED = 4
-BLADDER, SACRUM, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 21, 25, 75, 76, 77, 78
-BONES = (SACRUM, 27, 28, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT)
+BLADDER, SACRUM, L5, L4, L3, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 21, 25, 27, 28, 29, 75, 76, 77, 78
+BONES = (SACRUM, L5, L4, L3, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT)
 
 ORDER = [
     "ischial_tuberosity_right", "ischial_tuberosity_left",
@@ -192,6 +193,51 @@ def test_the_socket_is_concentric_with_the_head_at_a_joint_space_of_four_millime
         assert 2.5 < socket - head < 5.5  # 4 mm and the roughness of the bone
 
 
+def test_at_least_three_pairs_of_sacral_foramina_run_from_front_to_back(skeleton: Skeleton) -> None:
+    """Seen along the normal of the third sacral segment, about 35° from the horizontal."""
+    angle = np.deg2rad(35.0)
+    across, up, along = np.array(
+        [[1, 0, 0], [0, np.sin(angle), np.cos(angle)], [0, np.cos(angle), -np.sin(angle)]], dtype=float
+    )
+    axis = np.arange(-60.0, 60.5, 1.5)
+    x, height, depth = np.meshgrid(axis, axis, axis, indexing="ij")
+    points = np.array([0.0, -65.0, 50.0]) + np.stack([x, height, depth], axis=-1) @ np.stack([across, up, along])
+    clear = (skeleton.sacrum(points.reshape(-1, 3)).reshape(x.shape) > 0.0).all(axis=2)
+    islands, count = connected(clear)
+    border = np.concatenate([islands[0], islands[-1], islands[:, 0], islands[:, -1]])
+    holes = [axis[np.nonzero(islands == i)[0]].mean() for i in range(1, count + 1) if i not in border]
+    for side in (-1, 1):
+        assert sum(14.0 < side * at < 30.0 for at in holes) >= 3
+
+
+def test_the_iliac_fossa_is_thin_and_unbroken(skeleton: Skeleton) -> None:
+    a, s, r = np.meshgrid(np.arange(-14.0, 9.0, 2.0), np.arange(90.0, 109.0, 2.0), np.arange(60.0, 150.0, 0.25))
+    for hip in (skeleton.hip_right, skeleton.hip_left):
+        inside = hip.field(np.stack([r, a, s], axis=-1).reshape(-1, 3)).reshape(a.shape) < 0.0
+        thickness = 0.25 * inside.sum(axis=2)
+        assert thickness.min() > 1.0
+        assert np.median(thickness) < 6.0  # two cortices with hardly anything between; the rims are 15 to 25 mm
+
+
+def test_the_vertebrae_stack_on_the_sacrum(phantom: Phantom, in_pelvis) -> None:
+    heights = [in_pelvis(bone)[:, 2].mean() for bone in (SACRUM, L5, L4, L3)]
+    assert (np.diff(heights) > 20.0).all()
+    assert (phantom.labels.array[-1] == L3).any()
+
+
+def test_trabeculae_are_denser_in_the_head_of_the_femur_than_in_its_trochanter(phantom: Phantom, skeleton) -> None:
+    """The compressive group is the last to go, the trochanter the first (Singh, Nagrath and Maini 1970)."""
+    for hip, sign in ((skeleton.hip_right, 1.0), (skeleton.hip_left, -1.0)):
+        center = skeleton.ras_from_pelvis @ (hip.center * [sign, 1.0, 1.0])
+        ball = np.random.default_rng(0).uniform(-5.0, 5.0, (500, 3))
+        median = []
+        for offset in ((0.0, 0.0, 8.0), (sign * 51.0, -10.0, -25.0)):
+            points = center + np.array(offset) + ball
+            i, j, k = np.rint(transform_points(phantom.hu.ijk_from_ras, points)).astype(int).T
+            median.append(np.median(phantom.hu.array[k, j, i]))
+        assert median[0] > 1.3 * median[1] > 0.0
+
+
 def test_right_is_plus_r(phantom: Phantom, in_pelvis) -> None:
     for label, sign in ((FEMUR_RIGHT, 1), (HIP_RIGHT, 1), (FEMUR_LEFT, -1), (HIP_LEFT, -1)):
         assert (sign * in_pelvis(label)[:, 0] > 0.0).all()
@@ -212,7 +258,7 @@ def test_bytes_depend_on_the_seed_and_landmarks_not_on_the_voxel_size() -> None:
 
 
 def test_pelves_are_as_wide_as_people(phantom: Phantom) -> None:
-    found = [find_landmarks(build_skeleton(sample_shape(seed))) for seed in range(20)]
+    found = [find_landmarks(build_skeleton(sample_shape(seed))) for seed in range(16)]
     for name, (mean, sd) in PAIR_DISTANCES_MM.items():
         distances = [np.linalg.norm(at[f"{name}_right"] - at[f"{name}_left"]) for at in found]
         assert np.mean(distances) == pytest.approx(mean, abs=2.0 * sd)

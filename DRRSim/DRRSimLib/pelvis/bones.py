@@ -1,10 +1,10 @@
 """All bones of one pelvis in the world: fields, boxes, labels and what they are made of."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from .density import Condensation, Shell, compressive_trabeculae, even_shell, femoral_shell, under_socket
 from .femur import right_femur
 from .hip import Hip, right_hip
 from .implicit import Field
@@ -14,7 +14,7 @@ from .shape import PelvisShape
 from .waves import Waves, random_waves
 from .wing import Place
 
-SACRUM, L5, L4, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 25, 27, 28, 75, 76, 77, 78
+SACRUM, L5, L4, L3, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 25, 27, 28, 29, 75, 76, 77, 78
 """TotalSegmentator v2 class ids."""
 
 ROUGHNESS_MM = 0.22
@@ -24,18 +24,19 @@ SIDE_WARP_MM = 0.4
 WARP_WAVELENGTHS_MM = (90.0, 240.0)
 """Random displacement: bumps of all surfaces, and the slow bends of both sides together and of each side alone."""
 
+CALCAR_MM = (20.0, -4.0, -36.0)
+"""The medial cortex of the right femoral neck, from the hip centre."""
+
 MIRROR = np.array([-1.0, 1.0, 1.0])
 NO_MIRROR = np.ones(3)
-Shell = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
 class Bone:
     """One bone in RAS.
 
-    box: (2, 3), lower and upper corner, mm; shell: from S (N,) to the thickness of the cortex, mm, its HU and the HU
-    inside it, each (N,); shell_limit_mm: the largest thickness; joint: centre and radius of a joint face, under which
-    the bone is denser.
+    box: (2, 3), lower and upper corner, mm; shell: its cortex, of at most shell_limit_mm; denser: where its inside has
+    more than the HU of the shell.
     """
 
     label: int
@@ -43,7 +44,7 @@ class Bone:
     box: np.ndarray
     shell: Shell
     shell_limit_mm: float = 2.5
-    joint: tuple[np.ndarray, float] | None = None
+    denser: Condensation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +82,21 @@ def build_skeleton(shape: PelvisShape) -> Skeleton:
         _vertebra_bone(shape, tilt, L4, np.array([0.0, -20.0, 166.0]), 2.0, np.array([25.0, 17.5, 14.0]), 44.0, rng),
         _femur_bone(shape, tilt @ hips[0].center, FEMUR_RIGHT, NO_MIRROR, 0),
         _femur_bone(shape, tilt @ hips[1].center, FEMUR_LEFT, MIRROR, 1),
+        _vertebra_bone(shape, tilt, L3, np.array([0.0, -23.0, 204.0]), -8.0, np.array([24.0, 17.5, 14.5]), 43.0, rng),
     ]
     return Skeleton(tuple(bones), tilt, *hips, sacrum, promontory)
 
 
 def _hip_bone(shape: PelvisShape, hip: Hip, tilt: np.ndarray, label: int, side: np.ndarray) -> Bone:
     box = np.array([[0.0, -110.0, -80.0], [160.0, 72.0, 160.0]]) * shape.factors * side
-    shell = _even(shape.cortex_mm, 1100.0 * shape.bone_density, 230.0 * shape.bone_density)
-    joint = (tilt @ (hip.center * side), hip.socket_radius)
-    return Bone(label, _seen(hip.field, tilt, side), _tilted_box(box, tilt), shell, joint=joint)
+    shell = even_shell(shape.cortex_mm, 1100.0 * shape.bone_density, 230.0 * shape.bone_density)
+    sourcil = under_socket(tilt @ (hip.center * side), hip.socket_radius)
+    return Bone(label, _seen(hip.field, tilt, side), _tilted_box(box, tilt), shell, denser=sourcil)
 
 
 def _sacral_bone(shape: PelvisShape, sacrum: Field, tilt: np.ndarray) -> Bone:
     box = np.array([[-70.0, -125.0, -25.0], [70.0, -5.0, 152.0]]) * shape.factors
-    shell = _even(1.1, 900.0 * shape.bone_density, 205.0 * shape.bone_density)
+    shell = even_shell(1.5, 1100.0 * shape.bone_density, 215.0 * shape.bone_density)
     return Bone(SACRUM, _seen(sacrum, tilt), _tilted_box(box, tilt), shell)
 
 
@@ -111,7 +113,7 @@ def _vertebra_bone(
     middle = center * shape.factors
     field = _roughened(vertebra(middle, lean_deg, size * shape.factors, transverse * shape.factors[0]), rng)
     box = np.array([[-60.0, -90.0, -45.0], [60.0, 25.0, 40.0]]) * shape.factors + middle
-    shell = _even(0.9, 800.0 * shape.bone_density, 180.0 * shape.bone_density)
+    shell = even_shell(1.2, 950.0 * shape.bone_density, 180.0 * shape.bone_density)
     return Bone(label, _seen(field, tilt), _tilted_box(box, tilt), shell)
 
 
@@ -126,24 +128,11 @@ def _femur_bone(shape: PelvisShape, center: np.ndarray, label: int, side: np.nda
         shape.femur_abduction_deg[index],
     )
     box = np.sort((np.array([[-40.0, -60.0, -230.0], [95.0, 40.0, 35.0]]) * scale + center) * side, axis=0)
-    return Bone(label, _seen(field, np.eye(3), side), box, _femoral(center[2], scale, shape.bone_density), 7.5)
-
-
-def _even(cortex_mm: float, cortical_hu: float, trabecular_hu: float) -> Shell:
-    return lambda s: tuple(np.full(s.shape, v) for v in (cortex_mm, cortical_hu, trabecular_hu))
-
-
-def _femoral(center_s: float, scale: float, density: float) -> Shell:
-    """Thin shell and dense trabeculae at the head, thick cortex and fatty marrow in the shaft."""
-    below = np.array([-10.0, 25.0, 60.0, 110.0]) * scale
-    thickness = np.array([1.1, 1.8, 4.0, 6.5]) * scale
-    cortical = np.array([800.0, 1000.0, 1250.0, 1350.0]) * density
-    marrow = np.array([320.0, 210.0, 60.0, -30.0]) * density
-
-    def shell(s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return tuple(np.interp(center_s - s, below, v) for v in (thickness, cortical, marrow))
-
-    return shell
+    trabeculae = compressive_trabeculae(
+        center * side, shape.head_radius_mm * shape.size, (center + scale * np.array(CALCAR_MM)) * side
+    )
+    shell = femoral_shell(center[2], scale, shape.bone_density)
+    return Bone(label, _seen(field, np.eye(3), side), box, shell, 7.5, trabeculae)
 
 
 def _place(shape: PelvisShape, asymmetry: np.ndarray, common: Waves, own: Waves) -> Place:

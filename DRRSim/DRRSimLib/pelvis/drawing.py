@@ -14,8 +14,6 @@ SKIN_MM = 2.0
 BLUR_MM = 1.2
 """Width of an edge: about that of a standard body kernel."""
 TEXTURE_HU = 55.0
-SUBCHONDRAL_HU = 400.0
-SUBCHONDRAL_MM = 3.0
 FAECES_HU, FAECES_GAS_HU, FAECES_GAS_FROM = 18.0, -330.0, 0.9
 """Mottling of faeces per standard deviation of the noise, and of the gas in it above that many."""
 FAT_PLANE_GRAINS_MM = (45.0, 40.0, 38.0, 25.0)
@@ -71,8 +69,9 @@ def draw_bone(bone: Bone, lattice: Lattice, hu: np.ndarray, labels: np.ndarray, 
     distance = sample(bone.field, part, 2.0 + bone.shell_limit_mm)
     cortex, cortical, marrow = (v[:, None, None].astype(np.float32) for v in bone.shell(part.axis(2)))
     marrow = marrow + TEXTURE_HU * texture[window]
-    if bone.joint is not None:
-        marrow += _subchondral(*bone.joint, part)
+    if bone.denser is not None:
+        s, a, r = np.meshgrid(*[part.axis(i) for i in (2, 1, 0)], indexing="ij", sparse=True)
+        marrow += bone.denser(r, a, s)
     _fill(value, cortical, distance, lattice.spacing_mm)
     _fill(value, marrow, distance + cortex, lattice.spacing_mm)
     labels[window][distance < 0.0] = bone.label
@@ -82,10 +81,3 @@ def _fill(value: np.ndarray, hu: np.ndarray | float, distance: np.ndarray, spaci
     """Replace `value` by `hu` inside a surface, in a linear ramp across its edge: partial volume and scanner blur."""
     inside = np.clip(0.5 - distance / np.float32(max(spacing_mm, BLUR_MM)), 0.0, 1.0)
     value += (hu - value) * inside
-
-
-def _subchondral(center: np.ndarray, radius: float, part: Lattice) -> np.ndarray:
-    """HU added under a joint face, most where it carries weight: above the centre."""
-    s, a, r = np.meshgrid(*[part.axis(i) - np.float32(center[i]) for i in (2, 1, 0)], indexing="ij", sparse=True)
-    distance = np.sqrt(s * s + a * a + r * r)
-    return SUBCHONDRAL_HU * np.exp(-(((distance - radius) / SUBCHONDRAL_MM) ** 2)) * np.clip(s / radius + 0.3, 0.0, 1.0)

@@ -1,10 +1,10 @@
-"""The proximal femur: head, neck, trochanters and the upper shaft, a right one in RAS."""
+"""The proximal femur: head, neck, trochanters with their crest and fossa, and the upper shaft, a right one in RAS."""
 
 import numpy as np
 
 from Sim2RealLib.geometry import rotation
 
-from .implicit import Field, capsule, chain, ellipsoid, smooth_union, sphere
+from .implicit import Field, capsule, chain, ellipsoid, smooth_cut, smooth_union, sphere
 
 NECK_MM = 50.0
 """From the centre of the head to the axis of the shaft."""
@@ -40,6 +40,8 @@ def right_femur(
     (apex,) = by_base((11, -7, 11))
     flank = by_base((16, -6, 2), (11, -3, -22))
     lesser = by_base((-8, -8, -38), (-17, -13, -33))
+    crest = by_base((8, -19, 10), (-11, -14, -29))
+    (fossa,) = by_base((-2, -19, 14))
 
     def field(points: np.ndarray) -> np.ndarray:
         p = (points - center.astype(points.dtype)) @ femur_from_ras.T.astype(points.dtype)
@@ -48,6 +50,8 @@ def right_femur(
         head = sphere(p, np.zeros(3), head_radius / scale)
         d = smooth_union(head, chain(p, neck, np.array([19.0, 15.0, 18.0]), 6.0), 4.0)
         d = smooth_union(d, column, 10.0)
+        d = smooth_union(d, capsule(p, *crest, 5.5, 5.0), 6.0)
+        d = smooth_cut(d, sphere(p, fossa, 6.0), 5.0)
         return smooth_union(d, capsule(p, *lesser, 10.0, 6.5), 7.0) * points.dtype.type(scale)
 
     return field

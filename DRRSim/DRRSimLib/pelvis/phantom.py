@@ -20,8 +20,8 @@ SPACING_LIMITS_MM = (0.4, 8.0)
 MOTTLE_GRAIN_MM = 5.0
 TRABECULAR_GRAINS_MM = (2.2, 7.0)
 
-FIELD_OF_VIEW = np.array([[-172.0, -134.0, -148.0], [172.0, 96.0, 186.0]])
-"""Corners of the template's muscles, R, A, S, mm: mid thigh to the top of L4. Fat and air are added to it."""
+FIELD_OF_VIEW = np.array([[-172.0, -134.0, -148.0], [172.0, 96.0, 198.0]])
+"""Corners of the template's muscles, R, A, S, mm: mid thigh to the lower end of L3. Fat and air are added to it."""
 AIR_MM = 12.0
 
 

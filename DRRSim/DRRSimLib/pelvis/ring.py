@@ -22,7 +22,13 @@ PUBIC_BODY = np.array([[12.5, 41, -17, 11, 8], [12, 31, -26, 10, 6.5]])
 PUBIC_TUBERCLE = np.array([[25, 45, -12, 4.5], [26, 51, -11.5, 3.6]])
 ISCHIAL_SPINE = np.array([[66, -36, 6, 11, 6], [53, -55, 2, 3.5, 2.5]])
 ANTERIOR_INFERIOR_SPINE = np.array([[92, 24, 38, 7], [95, 33, 41, 5.5]])
-ANTERIOR_SUPERIOR_SPINE = np.array([[115, 34, 82, 6], [113, 43, 79, 6]])
+ANTERIOR_SUPERIOR_SPINE = np.array([[120, 34, 83, 6], [116, 43, 79, 6]])
+
+PELVIC_BRIM = np.array(
+    [[59, -38, 72, 4], [63.5, -27, 61, 4], [67, -14, 47, 4], [67.5, -2, 34, 4], [65.5, 9, 23, 4], [59.5, 20, 15.5, 4],
+     [50, 30, 10, 3.5], [39, 38.5, 4, 3], [28, 45, -4, 3]]
+)  # fmt: skip
+"""Crest of the arcuate and pectineal lines, from the sacroiliac joint to the pubic tubercle."""
 
 RAMUS_NORMAL = np.array([0.35, 0.6, -0.6])
 PUBIS_NORMAL = np.array([0.0, 0.7, -0.7])
@@ -31,12 +37,12 @@ SPINE_NORMAL = np.array([1.0, 0.7, 0.0])
 
 
 def pelvic_ring(place: Place, scale: float) -> Field:
-    """Ischium, pubis and spines as one solid of the pelvis frame. scale: factor on all radii."""
+    """Ischium, pubis, brim and spines as one solid of the pelvis frame. scale: factor on all radii."""
 
     def individual(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return place(rows[:, :3]), scale * rows[:, 3:]
 
-    column, inferior, superior, body, tubercle, spine, lower, upper = (
+    column, inferior, superior, body, tubercle, spine, lower, upper, brim = (
         individual(rows)
         for rows in (
             POSTERIOR_COLUMN,
@@ -47,6 +53,7 @@ def pelvic_ring(place: Place, scale: float) -> Field:
             ISCHIAL_SPINE,
             ANTERIOR_INFERIOR_SPINE,
             ANTERIOR_SUPERIOR_SPINE,
+            PELVIC_BRIM,
         )
     )
 
@@ -58,7 +65,8 @@ def pelvic_ring(place: Place, scale: float) -> Field:
         d = smooth_union(_round_chain(p, *column, 6.0 * scale), pubis, 6.0 * scale)
         d = smooth_union(d, _flat_chain(p, *spine, SPINE_NORMAL, 1.0), 8.0 * scale)
         d = smooth_union(d, _round_chain(p, *lower, 1.0), 7.0 * scale)
-        return smooth_union(d, _round_chain(p, *upper, 1.0), 6.0 * scale)
+        d = smooth_union(d, _round_chain(p, *upper, 1.0), 6.0 * scale)
+        return smooth_union(d, _round_chain(p, *brim, 3.0 * scale), 5.0 * scale)
 
     return field
 

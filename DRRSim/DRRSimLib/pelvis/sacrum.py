@@ -25,6 +25,8 @@ PROFILE = np.array(
 )  # fmt: skip
 """Rows along, half width, depth of the bodies, depth with the posterior wall."""
 
+REMNANT_DISC = (np.array([0.0, 32.0, -9.5]), np.array([16.0, 2.0, 6.5]))
+"""Centre and radii of what is left of the disc between the first two bodies."""
 TIP_MM = 138.0
 CANAL_END_MM = 100.0
 FORAMINA_MM = ((27.0, 22.0), (49.0, 19.5), (69.0, 17.5), (87.0, 15.5))
@@ -47,6 +49,7 @@ def sacrum_field(scale: np.ndarray) -> tuple[Field, np.ndarray]:
         half_width, body, depth = profile(np.clip(along, *PROFILE[[0, -1], 0])).T.astype(p.dtype)
         d = smooth_union(_wedge(x, along, front, half_width, depth), _processes(x, along, front), 4.0)
         d = smooth_cut(d, _canal(x, along, front, body, depth), 1.5)
+        d = smooth_cut(d, ellipsoid(np.column_stack([x, along, front]), *REMNANT_DISC), 1.0)
         for level, out in FORAMINA_MM:
             d = smooth_cut(d, _foramen(x, along, front, level, out), 2.5)
         return d * p.dtype.type(mean)
@@ -58,18 +61,25 @@ def _wedge(
     x: np.ndarray, along: np.ndarray, front: np.ndarray, half_width: np.ndarray, depth: np.ndarray
 ) -> np.ndarray:
     """Bodies and lateral masses, wider in front than behind, between the upper end plate and the tip of the coccyx."""
-    face = 0.85 * (front - _ala(x, along))
+    face = 0.85 * (front - _ala(x, along) + _roundness(x, along))
     back = -front - depth * (1.0 - 0.30 * np.minimum(x / half_width, 1.2) ** 2)
     side = 0.93 * (x - half_width + 0.30 * np.clip(-front - 8.0, 0.0, 30.0))
-    top = 0.9 * (17.0 * _step(x, 21.0, 55.0) + 8.0 * _step(-front, 32.0, 44.0) - along)
+    aside = _step(x, 20.0, 54.0)
+    top = 0.85 * (17.0 * aside + 8.0 * _step(-front, 32.0, 44.0) + 18.0 * aside * _step(-front, 4.0, 34.0) - along)
     d = smooth_intersection(smooth_intersection(face, back, 6.0), side, 7.0)
-    return smooth_intersection(smooth_intersection(d, top, 4.0), along - TIP_MM, 4.0)
+    d = smooth_intersection(d, top, 3.0 + 7.0 * _step(x, 18.0, 40.0))
+    return smooth_intersection(d, along - TIP_MM, 4.0)
 
 
 def _ala(x: np.ndarray, along: np.ndarray) -> np.ndarray:
     """How far the wings of the upper sacrum stand forward of its vertebral bodies."""
     level = np.clip(1.0 - np.abs(along - 26.0) / 46.0, 0.0, 1.0)
-    return 24.0 * _step(x, 17.0, 53.0) * level * (2.0 - level)
+    return 26.0 * _step(x, 24.0, 66.0) * level * (2.0 - level)
+
+
+def _roundness(x: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """How far the front of the first bodies recedes beside the midline: the promontory bulges into the inlet."""
+    return 6.0 * _step(x, 0.0, 30.0) * (1.0 - _step(along, 10.0, 45.0))
 
 
 def _processes(x: np.ndarray, along: np.ndarray, front: np.ndarray) -> np.ndarray:
@@ -89,9 +99,12 @@ def _canal(x: np.ndarray, along: np.ndarray, front: np.ndarray, body: np.ndarray
 
 
 def _foramen(x: np.ndarray, along: np.ndarray, front: np.ndarray, level: float, out: float) -> np.ndarray:
-    """A channel from front to back that leans outwards and opens wider in front."""
-    channel = np.sqrt((along - level) ** 2 + (x - out - 0.12 * np.clip(-front, 0.0, 20.0)) ** 2)
-    return channel - (4.2 - 0.012 * level) - np.clip(0.25 * (front + 9.0), 0.0, 3.0)
+    """A channel from front to back; in front it opens wide and runs out sideways, as the groove of its nerve."""
+    open_front = _step(front, -14.0, 2.0)
+    aside = x - out - 0.12 * np.clip(-front, 0.0, 20.0)
+    aside = np.where(aside > 0.0, aside / (1.0 + 0.6 * open_front), aside)
+    channel = np.sqrt((along - level - 0.15 * np.maximum(aside, 0.0)) ** 2 + aside**2)
+    return 0.85 * (channel - (3.8 - 0.012 * level) - 3.2 * open_front)
 
 
 def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:

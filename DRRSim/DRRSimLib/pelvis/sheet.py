@@ -9,7 +9,9 @@ from scipy.spatial import cKDTree
 STEP_MM = 2.0
 """Grid step of the tables; the plates bend over tens of millimetres."""
 MARGIN_MM = 30.0
-SMOOTHING = 10.0
+LEAST_HALF_MM = 1.2
+"""Least half thickness, about that of the cortex on cortex of the iliac fossa."""
+SMOOTHING = 5.0
 """Of the thin-plate spline through the controls: evens out a millimetre or two."""
 
 
@@ -65,4 +67,6 @@ def plate_table(outline: np.ndarray, controls: np.ndarray) -> Table:
     height, half = np.moveaxis(smooth(plane.reshape(-1, 2)).reshape(*plane.shape[:2], 2), -1, 0)
     slope_u, slope_v = np.gradient(height, STEP_MM)
     edge = outline_distance(curve, plane.reshape(-1, 2)).reshape(height.shape)
-    return Table(lower, np.stack([height, np.maximum(half, 1.0), edge, 1.0 / np.sqrt(1.0 + slope_u**2 + slope_v**2)]))
+    return Table(
+        lower, np.stack([height, np.maximum(half, LEAST_HALF_MM), edge, 1.0 / np.sqrt(1.0 + slope_u**2 + slope_v**2)])
+    )
