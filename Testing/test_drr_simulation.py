@@ -126,6 +126,23 @@ def test_frames_differ_and_depend_on_their_index_alone(pelvis, frame):
     assert all(np.array_equal(again.channels[name], image) for name, image in frame.channels.items())
 
 
+def test_any_pose_can_be_exposed_and_is_what_the_frame_shows(pelvis, frame):
+    pose, *_ = pelvis.view(1)
+    assert np.array_equal(pelvis.expose(pose, frame=1), frame.channels["intensity"])
+
+
+@pytest.mark.parametrize(
+    ("physics", "message"),
+    [
+        ({"spectrum": {"preset": "60kV_Al3.5", "filtration_mm_cu": 3.0}}, "filtration_mm_cu .* give kvp, not preset"),
+        ({"noise": {"photons_per_pixel": None, "electronic_kev": 5.0}}, "give photons_per_pixel too"),
+    ],
+)
+def test_settings_that_would_have_no_effect_are_refused(physics, message):
+    with pytest.raises(Sim2RealError, match=message):
+        simulation(physics=physics)
+
+
 def test_noise_can_be_switched_off():
     clean = simulation(
         input={"anatomy": {"seed": 3, "spacing_mm": 4.0}}, physics={"noise": {"photons_per_pixel": None}}
@@ -230,8 +247,8 @@ def test_poses_out_of_range_stop_the_frame_or_are_clamped_and_said(caplog):
     device = DEVICE | {"primary_range_deg": [-10.0, 10.0]}
     views = {"count": 2, "primary_range_deg": [30, 30], "secondary_range_deg": [0, 0]}
     sections = {"input": {"anatomy": {"spacing_mm": 4.0}}, "carm": {"device": device}}
-    with pytest.raises(Sim2RealError, match=r"primary angle 30.00° is outside -10° to 10° of small"):
-        simulation(views=views, **sections).frame(0)
+    with pytest.raises(Sim2RealError, match=r"views.primary_range_deg .* 30° to 30°, small reaches -10° to 10°"):
+        simulation(views=views, **sections)
     record = simulation(views=views | {"on_limit": "clamp"}, **sections).frame(0).record["carm"]
     assert record["primary_deg"] == 10.0 and "outside" in record["clamped"][0]
     assert "Frame 0 is clamped" in caplog.text

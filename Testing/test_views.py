@@ -50,6 +50,13 @@ def test_a_single_direction_is_a_range_of_no_width(sampler):
     assert directions(plan) == pytest.approx(np.tile([20.0, -5.0], (3, 1)))
 
 
+def test_the_first_views_of_a_fibonacci_lattice_are_spread_too():
+    """Stopped after a tenth, every quarter of the segment has its share, give or take two views."""
+    primary, secondary = directions(ViewPlan(400, Sampler.FIBONACCI))[:40].T
+    counts, *_ = np.histogram2d(primary, np.sin(np.deg2rad(secondary)), 2)
+    assert np.abs(counts - 10).max() <= 2
+
+
 def test_a_sobol_plan_keeps_its_views_when_it_is_extended():
     assert np.array_equal(directions(ViewPlan(50, Sampler.SOBOL)), directions(ViewPlan(200, Sampler.SOBOL))[:50])
 

@@ -43,7 +43,7 @@ def load_anatomy(section: Input) -> Anatomy:
         hu, labels, landmarks, records = _read_patient(section)
     classes = () if labels is None else classes_present(labels, section.label_table)
     return Anatomy(
-        _whole_hu(hu),
+        whole_hu(hu),
         labels,
         classes,
         label_groups(section.label_table),
@@ -81,7 +81,7 @@ def _read_implants(implants: tuple[Implant, ...]) -> tuple[tuple[tuple[Volume, s
     return tuple(masks), records
 
 
-def _whole_hu(hu: Volume) -> Volume:
+def whole_hu(hu: Volume) -> Volume:
     """`hu` in whole Hounsfield units, int16, which is what CT numbers are; interpolated ones are rounded."""
     if hu.array.dtype == np.int16:
         return hu

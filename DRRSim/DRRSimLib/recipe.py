@@ -132,6 +132,7 @@ class Views(StrictModel):
 
 
 BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
+OF_A_TUBE = ("filtration_mm_al", "filtration_mm_cu", "anode_angle_deg", "generator")
 
 
 class Spectrum(StrictModel):
@@ -163,6 +164,9 @@ class Spectrum(StrictModel):
             raise ValueError(f"give one of {', '.join(BEAMS)}, not {' and '.join(given)}")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"unknown preset; choose one of {', '.join(PRESETS)}")
+        changed = [name for name in OF_A_TUBE if getattr(self, name) != type(self).model_fields[name].default]
+        if self.kvp is None and changed:
+            raise ValueError(f"{', '.join(changed)} shapes the beam of a tube voltage; give kvp, not {given[0]}")
         return self
 
 
@@ -184,6 +188,12 @@ class Noise(StrictModel):
     photons_per_pixel: PositiveFloat | None = 5e5
     electronic_kev: NonNegativeFloat = 0.0
     crosstalk: tuple[Triple, Triple, Triple] = CROSSTALK
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Noise":
+        if self.photons_per_pixel is None and self.electronic_kev > 0:
+            raise ValueError("electronic noise is spread over the photons of a pixel; give photons_per_pixel too")
+        return self
 
     def model(self) -> NoiseModel | None:
         if self.photons_per_pixel is None:

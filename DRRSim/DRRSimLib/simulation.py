@@ -53,6 +53,10 @@ class DrrSimulation:
                 LOG.warning("Frame %d is clamped: %s.", index, problem)
         return pose, view_from_pose(self.device, pose), clamped
 
+    def expose(self, pose: CArmPose, frame: int = 0) -> np.ndarray:
+        """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses the noise."""
+        return expose(self.scene, view_from_pose(self.device, pose), self.exposure, frame)
+
     def frame(self, index: int) -> Frame:
         pose, view, clamped = self.view(index)
         images = self._images(view, index)
@@ -112,6 +116,7 @@ def material_channel(name: str) -> str:
 
 def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
     """Load the recipe's inputs and put them on the backend. Sim2RealError for whatever is wrong with them."""
+    _require_reachable(recipe)
     anatomy = load_anatomy(recipe.input)
     scene = build_scene(backend, material_volumes(anatomy, recipe.physics.materials))
     _require_names("output.thickness", recipe.output.thickness, [entry.name for entry in anatomy.classes])
@@ -138,6 +143,19 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
         },
     )
     return DrrSimulation(recipe, header, anatomy, recipe.carm.built(), isocenter, scene, labels, exposure)
+
+
+def _require_reachable(recipe: DrrRecipe) -> None:
+    """Sim2RealError if views with their jitter can leave the device's range and are not to be clamped."""
+    device, views = recipe.carm.built(), recipe.views
+    for name in ("primary", "secondary"):
+        jitter = getattr(views.jitter, f"{name}_deg")
+        (low, high), (least, most) = getattr(views, f"{name}_range_deg"), getattr(device, f"{name}_range_deg")
+        if views.on_limit == "error" and (low - jitter < least or high + jitter > most):
+            raise Sim2RealError(
+                f"views.{name}_range_deg with its jitter runs from {low - jitter:g}° to {high + jitter:g}°, "
+                f"{device.name} reaches {least:g}° to {most:g}°. Narrow it, or set views.on_limit=clamp."
+            )
 
 
 def _require_names(field: str, names: tuple[str, ...], known: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ FRAMES_IN_FLIGHT = 3
 """Frames handed to a worker at a time: the one it makes and those it finds when that is finished."""
 
 CONNECT_TIMEOUT_S = 10
-FIRST_WORKER_TIMEOUT_S = 600
+NO_WORKER_TIMEOUT_S = 600
 POLL_S = 0.2
 
 
@@ -95,7 +95,11 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=CONNECT_TIMEOUT_S)
-        except (OSError, ValueError) as error:  # asyncio's timeout is an OSError
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+        ) as error:  # asyncio's timeout; a bad address; tls:// without its settings
             raise Sim2RealError(
                 f"No Dask scheduler answers at {scheduler}. Start one with 'dask scheduler' and workers with "
                 f"'dask worker {scheduler}', or use --workers."
@@ -125,25 +129,27 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
 def _results(
     client: Client, job: _Job, missing: Sequence[int], writer: DatasetWriter, cancelled: Callable[[], bool]
 ) -> Iterator[tuple[int, float, float]]:
-    """Index and times of each frame as it is finished; only a few frames a worker are handed out at a time."""
+    """Index and times of each frame as it is finished; only a few frames a worker are handed out at a time.
+
+    Some are handed out before there is any worker: an adaptive cluster starts workers when there is work.
+    """
     waiting = iter(missing)
     running: set[Future] = set()
-    give_up = time.monotonic() + FIRST_WORKER_TIMEOUT_S
+    give_up = time.monotonic() + NO_WORKER_TIMEOUT_S
     try:
         while not cancelled():
             workers = len(client.scheduler_info(n_workers=-1)["workers"])
-            for index in islice(waiting, max(0, FRAMES_IN_FLIGHT * workers - len(running))):
+            if workers > 0:
+                give_up = time.monotonic() + NO_WORKER_TIMEOUT_S
+            elif time.monotonic() > give_up:
+                raise Sim2RealError(f"The scheduler has had no worker for this job for {NO_WORKER_TIMEOUT_S} s.")
+            for index in islice(waiting, max(0, FRAMES_IN_FLIGHT * max(workers, 1) - len(running))):
                 running.add(client.submit(_make_frame, job, index, pure=False))
-            if running:
-                for future in _finished(running):
-                    running.remove(future)
-                    yield _result(future, writer)
-            elif workers > 0:
+            if not running:
                 return
-            elif time.monotonic() < give_up:
-                time.sleep(POLL_S)
-            else:
-                raise Sim2RealError(f"The scheduler has had no worker for this job within {FIRST_WORKER_TIMEOUT_S} s.")
+            for future in _finished(running):
+                running.remove(future)
+                yield _result(future, writer)
     except CancelledError as error:  # Dask's word for futures whose scheduler it cannot reach any more
         raise Sim2RealError(
             f"The Dask scheduler is gone. {len(writer.completed)} frames are complete and the same command goes on "

@@ -5,6 +5,7 @@ the sphere are equal steps of the primary angle and of the sine of the secondary
 seed and i alone.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,7 +25,8 @@ class Sampler(StrEnum):
 
     grid: equal angular steps from edge to edge of both ranges, row by row; the count is split as squarely as it can be.
     uniform: independent draws, uniform in area.
-    fibonacci: a spherical Fibonacci lattice (González, Math. Geosci. 42, 2010), the most even spread of a known count.
+    fibonacci: a spherical Fibonacci lattice (González, Math. Geosci. 42, 2010), the most even spread of a known count;
+        its points are taken in an order that spreads the first ones too.
     sobol: a scrambled Sobol sequence (Owen 1998), even at every count, so that a dataset can be extended.
     """
 
@@ -79,7 +81,8 @@ def direction(plan: ViewPlan, seed: int, index: int) -> tuple[float, float]:
     if plan.sampler is Sampler.GRID:
         return _grid_direction(plan, index)
     if plan.sampler is Sampler.FIBONACCI:
-        unit = np.array([(index / GOLDEN_RATIO) % 1.0, (index + 0.5) / plan.count])
+        point = index * _scattering_step(plan.count) % plan.count
+        unit = np.array([(point / GOLDEN_RATIO) % 1.0, (point + 0.5) / plan.count])
     elif plan.sampler is Sampler.SOBOL:
         sequence = qmc.Sobol(2, rng=np.random.default_rng([seed, DIRECTION_STREAM]))
         if index > 0:
@@ -91,6 +94,11 @@ def direction(plan: ViewPlan, seed: int, index: int) -> tuple[float, float]:
     sine_low, sine_high = np.sin(np.deg2rad(plan.secondary_range_deg))
     secondary = np.rad2deg(np.arcsin(sine_low + unit[1] * (sine_high - sine_low)))
     return float(low + unit[0] * (high - low)), float(secondary)
+
+
+def _scattering_step(count: int) -> int:
+    """A step through the points of a lattice that visits all of them and spreads the first few over the whole."""
+    return next(step for step in range(max(1, round(count / GOLDEN_RATIO)), 2 * count) if math.gcd(step, count) == 1)
 
 
 def _grid_direction(plan: ViewPlan, index: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal, hessenberg
+from scipy.linalg import eigh_tridiagonal
 from scipy.optimize import brentq
 
 from Sim2RealLib.errors import Sim2RealError
@@ -196,16 +196,23 @@ def effective_bins(spectrum: Spectrum, materials: Sequence[str]) -> EnergyBins:
 def _gauss_quadrature(energies_kev: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the Gauss quadrature for a sum over weighted energies: the sum itself if those are as few.
 
-    Householder's transformation to a tridiagonal matrix gives the recurrence of the measure's orthogonal polynomials,
-    and its eigenvalues the nodes (Gautschi 2004, Orthogonal Polynomials, sections 1.4 and 2.2).
+    Lanczos' algorithm gives the recurrence of the measure's orthogonal polynomials, and the eigenvalues of its matrix
+    the nodes (Gautschi 2004, Orthogonal Polynomials, section 2.2.3). Full reorthogonalisation keeps it stable, and
+    plain sums make it the same to the last digit for any number of threads.
     """
     nodes = int(np.ceil(NODES + NODES_PER_LOG_ENERGY * np.log(energies_kev[-1] / energies_kev[0])))
     if energies_kev.size <= nodes:
         return energies_kev, weights
-    bordered = np.diag(np.concatenate([[0.0], energies_kev]))
-    bordered[0, 1:] = bordered[1:, 0] = np.sqrt(weights)
-    recurrence = hessenberg(bordered)
-    nodes_kev, vectors = eigh_tridiagonal(recurrence.diagonal()[1 : nodes + 1], recurrence.diagonal(1)[1:nodes])
+    basis = [np.sqrt(weights / weights.sum())]
+    diagonal, beside = [], []
+    for _ in range(nodes):
+        vector = energies_kev * basis[-1]
+        diagonal.append(np.sum(vector * basis[-1]))
+        for other in (*basis, *basis):
+            vector = vector - np.sum(vector * other) * other
+        beside.append(np.sqrt(np.sum(vector**2)))
+        basis.append(vector / beside[-1])
+    nodes_kev, vectors = eigh_tridiagonal(diagonal, beside[:-1])
     return nodes_kev, weights.sum() * vectors[0] ** 2
 
 

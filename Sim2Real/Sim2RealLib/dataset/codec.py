@@ -6,6 +6,7 @@ writing and saves nothing. A sample of the rows decides.
 """
 
 import io
+import re
 import zlib
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 from ..errors import Sim2RealError
 from ..simulation import Channel
+from .layout import CHANNEL_NAME
 
 DTYPES = {"tif": ("float32", "uint8", "uint16", "int16", "int32"), "png": ("uint8", "uint16")}
 MAX_IMAGE_BYTES = 2**31
@@ -25,7 +27,11 @@ _WORTH_DEFLATING = 0.25
 
 
 def require_supported(name: str, channel: Channel) -> None:
-    """Sim2RealError if `channel` asks for a file that this module does not write."""
+    """Sim2RealError if `channel` asks for a file that this module does not write, or has no name for a file."""
+    if not re.fullmatch(CHANNEL_NAME, name):
+        raise Sim2RealError(
+            f"Channel '{name}' cannot be part of a file name. Use letters, digits and _ in label names."
+        )
     if channel.dtype not in DTYPES.get(channel.extension, ()):
         allowed = "; ".join(f"{extension}: {', '.join(dtypes)}" for extension, dtypes in DTYPES.items())
         raise Sim2RealError(f"Channel '{name}': no {channel.extension} of {channel.dtype}. Possible are {allowed}.")

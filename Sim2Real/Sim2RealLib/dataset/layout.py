@@ -23,7 +23,7 @@ TEMPORARY_SUFFIX = ".tmp"
 DISPLAY = "display"
 """The channel for the eye, a PNG: what reports, COCO and contact sheets show."""
 
-CHANNEL_NAME = r"[a-z][a-z0-9_]{0,63}"
+CHANNEL_NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
 _FRAME_FILE = re.compile(rf"(?P<index>\d{{6,9}})\.(?:(?P<channel>{CHANNEL_NAME})\.(?P<extension>tif|png)|json)")
 
 
