@@ -23,7 +23,7 @@ lint: .venv/test-ready
 	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 
 .venv/demo-ready: $(PROJECT_FILES) | system
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 

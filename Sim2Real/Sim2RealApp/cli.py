@@ -26,6 +26,9 @@ app.add_typer(models, name="models")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C stopped, as shells give it: 128 + SIGINT."""
+
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a dataset.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change the recipe, e.g. views.count=20.")
@@ -37,7 +40,7 @@ BackendName = Annotated[str, typer.Option("--backend", help="auto, cuda, metal o
 def options(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show where an error came from.")] = False,
 ) -> None:
-    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_time=False, show_path=False)])
+    logging.getLogger("sim2real").addHandler(RichHandler(console=errors, show_time=False, show_path=False))
     _State.verbose = verbose
 
 
@@ -65,11 +68,13 @@ def export(
     ],
     settings: Settings = None,
     backend: BackendName = "auto",
-    limit: Annotated[int | None, typer.Option(help="Stop after the first frames of the recipe's count.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes on this machine.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after the first frames of the recipe's count.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.")] = None,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler.")] = None,
 ) -> None:
     """Make the dataset that a recipe describes."""
+    if workers is not None and scheduler is not None:
+        raise typer.BadParameter("--workers starts processes here, --scheduler uses those of a cluster: give one.")
     from .simulators import load_recipe
 
     _export(load_recipe(recipe, settings or ()), out, backend, limit, workers, scheduler)
@@ -78,10 +83,14 @@ def export(
 def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> None:
     from .export import export_dataset
 
-    with _progress() as progress:
-        bar = progress.add_task("Preparing", total=None)
-        for step in export_dataset(recipe, out, backend, limit, workers, scheduler):
-            progress.update(bar, description="Frames", completed=step.done, total=step.total)
+    try:
+        with _progress() as progress:
+            bar = progress.add_task("Preparing", total=None)
+            for step in export_dataset(recipe, out, backend, limit, workers, scheduler):
+                progress.update(bar, description="Frames", completed=step.done, total=step.total)
+    except KeyboardInterrupt:
+        errors.print("Stopped. What is finished is kept; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
     _report(out)
     console.print(f"[green]✓[/] {escape(str(out))}: open {escape(str(out / 'report.html'))}", soft_wrap=True)
 
@@ -189,7 +198,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=errors, transient=True)
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_interactive)
 
 
 def main() -> None:
@@ -201,6 +210,3 @@ def main() -> None:
             raise
         errors.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("Stopped. What is finished is kept; the same command goes on from there.")
-        sys.exit(130)

@@ -1,6 +1,5 @@
 """What works on this machine, and what to install for the rest."""
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -59,21 +58,21 @@ def _backend_detail(name: str) -> str:
 
 
 def _torch() -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        return Finding(
-            "torch",
-            False,
-            "not installed; the torch Dataset and models need it: pip install 'surgical-sim2real[learn]'",
-        )
-    import torch
-
-    return Finding(
-        "torch", True, f"{torch.__version__}, CUDA {'works' if torch.cuda.is_available() else 'not available'}"
-    )
+    try:
+        import torch
+    except ModuleNotFoundError:
+        install = "pip install 'surgical-sim2real[learn]'"
+        return Finding("torch", False, f"not installed; the torch Dataset and models need it: {install}")
+    except (ImportError, OSError) as error:
+        return Finding("torch", False, f"cannot be loaded ({error}); install it again")
+    cuda = "works" if torch.cuda.is_available() else "not available"
+    return Finding("torch", True, f"{torch.__version__}, CUDA {cuda}")
 
 
 def _disk(folder: Path) -> Finding:
+    if not os.access(folder, os.W_OK):
+        return Finding("disk", False, f"{folder} cannot be written; go to a folder of your own", needed=True)
     free_gb = shutil.disk_usage(folder).free / 1e9
-    writable = os.access(folder, os.W_OK)
-    detail = f"{free_gb:.0f} GB free in {folder}" if writable else f"{folder} cannot be written"
-    return Finding("disk", writable and free_gb >= MINIMUM_FREE_DISK_GB, detail, needed=True)
+    enough = free_gb >= MINIMUM_FREE_DISK_GB
+    remedy = "" if enough else f"; make room, datasets need {MINIMUM_FREE_DISK_GB:.0f} GB and more"
+    return Finding("disk", enough, f"{free_gb:.0f} GB free in {folder}{remedy}", needed=True)

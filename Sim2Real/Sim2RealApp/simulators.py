@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
-from Sim2RealLib.engine import Backend, open_backend
+from Sim2RealLib.engine import Backend, drjit_problem, open_backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import Recipe, apply_settings, read_recipe, validate
 from Sim2RealLib.simulation import Simulation
@@ -34,9 +34,12 @@ class Simulator(Protocol):
 
 
 def simulator_named(name: Any, source: str) -> Simulator:
-    """The simulator that a recipe or dataset names; Sim2RealError, saying where, if there is none of that name."""
+    """The simulator that a recipe or dataset names; Sim2RealError, saying where, if there is none of that name, or if
+    Dr.Jit cannot be loaded."""
     if name not in LIBRARIES:
         raise Sim2RealError(f"{source}: simulator is {name!r}; it must be one of {', '.join(LIBRARIES)}.")
+    if problem := drjit_problem():
+        raise Sim2RealError(problem)
     return importlib.import_module(f"{LIBRARIES[name]}.simulator")
 
 

@@ -28,22 +28,27 @@ class Backend:
     arrays: ModuleType
 
 
+def drjit_problem() -> str | None:
+    """Why Dr.Jit itself cannot be loaded, with what to do about it; None if it can."""
+    try:
+        import drjit  # noqa: F401
+    except (ImportError, NameError) as error:  # Dr.Jit answers a missing system library with a NameError of its own
+        return (
+            f"Dr.Jit cannot be loaded ({error.__context__ or error}). Install the system library it misses "
+            "(libatomic.so.1: sudo apt-get install libatomic1, or sudo dnf install libatomic), or drjit again."
+        )
+    return None
+
+
 def backend_problem(name: str) -> str | None:
     """Why backend `name` cannot be used on this machine, with what to do about it; None if it can."""
+    if problem := drjit_problem():
+        return problem
     import drjit as dr
 
+    if name == "llvm" and (problem := _llvm_problem(dr.detail.llvm_version())):
+        return problem
     kind = getattr(dr.JitBackend, {"cuda": "CUDA", "metal": "Metal", "llvm": "LLVM"}[name], None)
-    if name == "llvm":
-        version = dr.detail.llvm_version()
-        library = os.environ.get("DRJIT_LIBLLVM_PATH")
-        where = f" (DRJIT_LIBLLVM_PATH={library})" if library else ""
-        if version[0] < 0:
-            return f"No usable LLVM library was found{where}. Install {llvm.install_instructions()}."
-        if version[0] < llvm.MINIMUM_LLVM:
-            return (
-                f"LLVM {version[0]}.{version[1]} is loaded{where}, on which kernels crash. "
-                f"Install {llvm.install_instructions()}."
-            )
     if kind is None or not dr.has_backend(kind):
         return {
             "cuda": "No NVIDIA GPU with a working driver was found.",
@@ -51,6 +56,18 @@ def backend_problem(name: str) -> str | None:
             "llvm": f"Dr.Jit could not start LLVM. Install {llvm.install_instructions()}.",
         }[name]
     return None
+
+
+def _llvm_problem(version: tuple[int, int, int]) -> str | None:
+    """What is wrong with the LLVM that Dr.Jit has loaded; its version is negative if it could load none."""
+    if version[0] >= llvm.MINIMUM_LLVM:
+        return None
+    found = "no LLVM that Dr.Jit can use"
+    if version[0] > 0:
+        found = f"LLVM {version[0]}.{version[1]}, on which kernels crash"
+    if library := os.environ.get("DRJIT_LIBLLVM_PATH"):
+        return f"DRJIT_LIBLLVM_PATH={library} is {found}. Unset it; what is needed is {llvm.install_instructions()}."
+    return f"There is {found}. Install {llvm.install_instructions()}."
 
 
 def open_backend(name: str = "auto") -> Backend:

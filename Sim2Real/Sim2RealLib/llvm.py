@@ -15,17 +15,17 @@ MINIMUM_LLVM = 19
 
 _LIBRARY_PATTERNS = {
     "linux": (
-        "/usr/lib/*-linux-gnu/libLLVM*.so*",
-        "/usr/lib/llvm*/lib/libLLVM*.so*",
-        "/usr/lib64/libLLVM*.so*",
-        "/usr/lib64/llvm*/lib/libLLVM*.so*",
-        "/usr/local/lib/libLLVM*.so*",
-        os.path.join(sys.prefix, "lib", "libLLVM*.so*"),
+        f"/usr/lib/{platform.machine()}-linux-gnu/libLLVM[-.]*so*",
+        "/usr/lib/llvm*/lib/libLLVM[-.]*so*",
+        "/usr/lib64/libLLVM[-.]*so*",
+        "/usr/lib64/llvm*/lib/libLLVM[-.]*so*",
+        "/usr/local/lib/libLLVM[-.]*so*",
+        os.path.join(sys.prefix, "lib", "libLLVM[-.]*so*"),
     ),
     "darwin": (
-        "/opt/homebrew/opt/llvm*/lib/libLLVM*.dylib",
-        "/usr/local/opt/llvm*/lib/libLLVM*.dylib",
-        os.path.join(sys.prefix, "lib", "libLLVM*.dylib"),
+        "/opt/homebrew/opt/llvm*/lib/libLLVM[-.]*dylib",
+        "/usr/local/opt/llvm*/lib/libLLVM[-.]*dylib",
+        os.path.join(sys.prefix, "lib", "libLLVM[-.]*dylib"),
     ),
     "win32": (
         os.path.join(os.environ.get("PROGRAMFILES", r"C:\Program Files"), "LLVM", "bin", "LLVM-C.dll"),
@@ -40,20 +40,25 @@ _INSTALL_COMMANDS = {
 }
 
 
-def library_version(path: str) -> int:
-    """The major version that a library's file name states (libLLVM-19.so, libLLVM.so.19.1); 0 if it states none."""
-    version = re.search(r"(?:LLVM-|LLVM\.so\.|llvm@?-?)(\d+)", path.replace("LLVM-C", ""))
-    return int(version.group(1)) if version else 0
+def library_version(path: str) -> int | None:
+    """The major version that a library's path states (libLLVM-19.so, libLLVM.so.19.1, llvm@20/…); None if none."""
+    versions = re.findall(r"(?:LLVM-|LLVM\.so\.|llvm@?-?)(\d+)", path)
+    return int(versions[-1]) if versions else None
 
 
 def point_drjit_to_llvm() -> None:
-    """Set DRJIT_LIBLLVM_PATH to the newest usable library, unless it is set or no library states a usable version."""
-    if "DRJIT_LIBLLVM_PATH" in os.environ:
+    """Set DRJIT_LIBLLVM_PATH to the newest usable library, unless it is set or there is none.
+
+    A library whose path states no version (Windows, Homebrew) is taken where no other is usable: `engine` looks at its
+    version before the first kernel.
+    """
+    if os.environ.get("DRJIT_LIBLLVM_PATH"):
         return
     found = (path for pattern in _LIBRARY_PATTERNS.get(sys.platform, ()) for path in sorted(glob.glob(pattern)))
-    usable = [path for path in found if library_version(path) >= MINIMUM_LLVM]
+    versions = {path: library_version(path) for path in found}
+    usable = [path for path, version in versions.items() if version is None or version >= MINIMUM_LLVM]
     if usable:
-        os.environ["DRJIT_LIBLLVM_PATH"] = max(usable, key=library_version)
+        os.environ["DRJIT_LIBLLVM_PATH"] = max(usable, key=lambda path: versions[path] or 0)
 
 
 def install_instructions() -> str:

@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import secrets
+import signal
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -110,20 +112,34 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
         return
     if workers < 1:
         raise Sim2RealError(f"The number of workers is {workers}; it must be at least one.")
-    with (
-        tempfile.TemporaryDirectory(prefix="sim2real-", ignore_cleanup_errors=True) as scratch,
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            memory_limit=0,
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with tempfile.TemporaryDirectory(prefix="sim2real-", ignore_cleanup_errors=True) as scratch:
+        with _interrupts_for_this_process_only():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                local_directory=scratch,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _interrupts_for_this_process_only() -> Iterator[None]:
+    """Threads and processes started in here do not see Ctrl-C, which a terminal sends to all of them: this process
+    stops them in good order."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # would let interrupts through in the thread that starts it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results(
