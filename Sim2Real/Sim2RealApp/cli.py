@@ -99,6 +99,9 @@ def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> N
 def check(
     folder: DatasetFolder,
     against_input: Annotated[bool, typer.Option("--input", help="Also against the source volume.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="With --input: where an input lies now.")
+    ] = None,
     backend: BackendName = "auto",
 ) -> None:
     """Look for anything wrong in a dataset: files, checksums, ranges, labels against geometry."""
@@ -107,7 +110,11 @@ def check(
     with _progress() as progress:
         bar = progress.add_task("Checking", total=None)
         problems = check_frames(
-            folder, against_input, backend, lambda done, total: progress.update(bar, completed=done, total=total)
+            folder,
+            against_input,
+            settings or (),
+            backend,
+            lambda done, total: progress.update(bar, completed=done, total=total),
         )
     for problem in problems:
         console.print(f"[red]✗[/] {escape(str(problem))}", soft_wrap=True)

@@ -101,7 +101,7 @@ def validate(model: type[Model], recipe: dict[str, Any], source: str) -> Model:
         return model.model_validate(recipe)
     except ValidationError as error:
         faults = "; ".join(_fault(model, recipe, item) for item in error.errors(include_url=False))
-        raise Sim2RealError(f"{source}: {faults}.") from error
+        raise Sim2RealError(f"{source}: {faults}" + ("" if faults.endswith("?") else ".")) from error
 
 
 def to_yaml(recipe: BaseModel, relative_to: Path | str) -> str:
@@ -176,7 +176,9 @@ def _with(content: Any, names: list[str], value: Any, setting: str) -> Any:
         place = int(name)
         return [*content[:place], _with(content[place], rest, value, setting), *content[place + 1 :]]
     if not isinstance(content, dict):
-        raise Sim2RealError(f"--set {setting}: there is no '{name}' in {_shown(content)}.")
+        raise Sim2RealError(
+            f"--set {setting}: there is no '{name}' in {_shown(content)}. Give the section whole, in braces."
+        )
     return {**content, name: _with(content.get(name), rest, value, setting)}
 
 
@@ -203,7 +205,8 @@ def _fault(model: type[BaseModel], recipe: Any, item: dict[str, Any]) -> str:
     if item["type"] in _ALLOWED:
         return f"{name}: {_shown(item['input'])}, must be {_ALLOWED[item['type']]}"
     message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{name}: {_shown(item['input'])}, {message[:1].lower()}{message[1:]}"
+    message = message[:1].lower() + message[1:]
+    return f"{name}: {message}" if isinstance(item["input"], dict) else f"{name}: {_shown(item['input'])}, {message}"
 
 
 def _has(content: Any, key: str | int) -> bool:

@@ -54,6 +54,7 @@ class Timing:
 
 def run(data: Path | None) -> str:
     """The report as Markdown; with `data`, also over the real pelvis in ``data/pelvis/ct.nii.gz``."""
+    open_backend()
     volumes = {"generated pelvis, 256³": _phantom_256()}
     if data is not None:
         volumes["real pelvis, 512 × 512 × 140"] = _centered(read_ct(data / "pelvis" / "ct.nii.gz")[0])
