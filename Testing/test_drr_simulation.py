@@ -270,3 +270,30 @@ def test_real_ct_gives_a_plausible_image(real_data, name, labels):
                 x, _, width, _ = frame.record["masks"][str(entry.id)]["box_px"]
                 positions[entry.name] = x + width / 2
         assert positions["hip_right"] < 100 < positions["hip_left"]  # the patient's right at the image's left
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"physics": {"noise": {"crosstalk": [[0] * 3] * 3}}}, "crosstalk weights must not be negative, nor all 0"),
+        ({"views": {"collimation_mm": [-3, 5]}}, "the collimated field must stay open"),
+        ({"views": {"collimation_mm": [20, 20], "jitter": {"collimation_mm": 60}}}, "must stay open"),
+        ({"views": {"jitter": {"source_to_isocenter_mm": 650}}}, "can move the isocentre"),
+        ({"carm": {"device": DEVICE | {"source_to_isocenter_mm": 1100}}}, "must lie between source and detector"),
+        ({"carm": {"device": DEVICE | {"primary_range_deg": [50, -50]}}}, "a range runs from low to high"),
+        ({"carm": {"device": DEVICE | {"width_px": 60000}}}, "less than or equal to 8192"),
+    ],
+)
+def test_recipes_that_cannot_be_exposed_are_refused_before_any_work(sections, message):
+    with pytest.raises(Sim2RealError, match=message):
+        simulation(**sections)
+
+
+def test_an_implant_may_fill_its_grid_but_not_be_empty(tmp_path):
+    write_volume(tmp_path / "rod.nrrd", Volume(np.ones((4, 4, 20), np.uint8), np.eye(4)))
+    write_volume(tmp_path / "none.nrrd", Volume(np.zeros((4, 4, 20), np.uint8), np.eye(4)))
+    implants = [{"volume": str(tmp_path / "rod.nrrd"), "material": "steel"}]
+    assert "steel" in simulation(input={"anatomy": {"spacing_mm": 4.0}, "implants": implants}).scene.materials
+    implants[0]["volume"] = str(tmp_path / "none.nrrd")
+    with pytest.raises(Sim2RealError, match="empty mask"):
+        simulation(input={"anatomy": {"spacing_mm": 4.0}, "implants": implants})

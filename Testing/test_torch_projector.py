@@ -9,6 +9,7 @@ from DRRSimLib.physics.spectra import effective_bins, preset_spectrum
 from DRRSimLib.projection.projector import areal_densities
 from DRRSimLib.projection.rays import pixel_rays
 from DRRSimLib.projection.torch_projector import project
+from Sim2RealLib.errors import Sim2RealError
 from xray_scenes import centered, material_volume, positions_ras, scene, view
 
 
@@ -90,3 +91,14 @@ def test_gradient_descent_finds_a_shifted_pose(blobs):
 
     optimizer.step(closure)
     assert (parameters * freeze).detach().numpy() == pytest.approx(np.zeros(6), abs=0.1)
+
+
+def test_a_second_derivative_and_poses_that_are_none_are_refused(blobs):
+    one_view = view()
+    pose = torch.tensor(one_view.camera_from_ras, requires_grad=True)
+    with pytest.raises(Sim2RealError, match="first derivatives only"):
+        torch.autograd.grad(project(blobs, one_view, pose).sum(), pose, create_graph=True)
+    with pytest.raises(Sim2RealError, match="not rigid"):
+        project(blobs, one_view, 2 * torch.as_tensor(one_view.camera_from_ras))
+    with pytest.raises(Sim2RealError, match=r"shape \(2, 4, 4\)"):
+        project(blobs, one_view, torch.as_tensor(np.stack([one_view.camera_from_ras] * 2)))

@@ -11,7 +11,7 @@ from Sim2RealLib.label_table import classes_present, label_groups
 from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
-from Sim2RealLib.volume_io import read_ct, read_labels, read_volume
+from Sim2RealLib.volume_io import read_ct, read_labels, read_mask
 
 from .pelvis.phantom import generate_pelvis
 from .physics.materials import material
@@ -75,8 +75,8 @@ def _read_implants(implants: tuple[Implant, ...]) -> tuple[tuple[tuple[Volume, s
     masks, records = [], []
     for implant in implants:
         material(implant.material)
-        mask, record = read_volume(implant.volume, "implant")
-        masks.append((Volume((mask.array != 0).astype(np.uint8), mask.ras_from_ijk, mask.name), implant.material))
+        mask, record = read_mask(implant.volume, "implant")
+        masks.append((mask, implant.material))
         records.append(record | {"material": implant.material})
     return tuple(masks), records
 

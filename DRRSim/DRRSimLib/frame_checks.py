@@ -1,5 +1,6 @@
 """What must be true of an X-ray frame: labels follow from geometry, images from each other and from the input."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,11 +10,13 @@ from Sim2RealLib.cameras import PinholeCamera
 from Sim2RealLib.dataset.layout import RECIPE_YAML
 from Sim2RealLib.dataset.masks import decode_mask
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
+from Sim2RealLib.dataset.schema import to_json
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.recipe import read_recipe, validate
 
 from .acquisition.carm import CArmPose, view_from_pose
 from .frames.display import log_attenuation, to_display
+from .frames.frame_labels import heatmaps
 from .recipe import DrrRecipe
 from .simulation import DrrSimulation, thickness_channel
 
@@ -34,8 +37,10 @@ def frame_checks(dataset: Dataset) -> FrameChecks:
     def check(frame: StoredFrame) -> Iterator[str]:
         yield from _check_camera(frame, recipe)
         yield from _check_landmarks(frame)
-        if {"intensity", "display"} <= frame.parsed.files.keys():
-            yield from _check_display(frame, recipe)
+        if "intensity" in frame.parsed.files:
+            yield from _check_derived(frame, recipe)
+        if "heatmaps" in frame.parsed.files:
+            yield from _check_heatmaps(frame, recipe)
         for entry in frame.dataset.header.classes:
             if thickness_channel(entry.name) in frame.parsed.files:
                 yield from _check_thickness(frame, entry.id, entry.name)
@@ -55,6 +60,8 @@ def _check_camera(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
         tuple(carm["detector_offset_mm"]),
     )
     view = view_from_pose(recipe.carm.built(), pose)
+    if carm["angles"] != pose.words:
+        yield f"the angles in words are {carm['angles']}, not {pose.words}"
     stored = frame.parsed.camera
     if not np.allclose(
         stored.camera_from_world, view.camera_from_ras, rtol=0, atol=1e-9 * carm["source_to_detector_mm"]
@@ -80,17 +87,35 @@ def _check_landmarks(frame: StoredFrame) -> Iterator[str]:
         flags = (in_field and not collimated, in_field, collimated, bool(np.isnan(position).any()))
         if flags != tuple(entry[flag] for flag in ("visible", "in_field", "collimated", "behind_source")):
             yield f"landmark {name}: its flags do not follow from its position"
+        elif in_field != (entry["tissue_mm"] is not None and entry["tissue_mm"] >= 0):
+            yield f"landmark {name}: its length of tissue is {entry['tissue_mm']}"
         elif not flags[3] and np.abs(position - entry["position_px"]).max() > POSITION_TOLERANCE_PX:
             yield f"landmark {name}: projects to {position.round(2).tolist()}, not to {entry['position_px']}"
 
 
-def _check_display(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
-    display = recipe.output.display
-    attenuation = log_attenuation(frame.channel("intensity"), frame.dataset.header.extra["open_beam_kev"])
-    expected = to_display(attenuation, display.built(), display.polarity, display.bits)
-    # The logarithm of another processor may round a value to the neighbouring grey.
-    if np.abs(expected.astype(int) - frame.channel("display")).max() > 1:
-        yield "the display image is not the intensity in the recipe's window"
+def _check_derived(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
+    """Fraction, attenuation and display follow from the intensity."""
+    intensity, files, display = frame.channel("intensity"), frame.parsed.files, recipe.output.display
+    open_beam_kev = frame.dataset.header.extra["open_beam_kev"]
+    attenuation = log_attenuation(intensity, open_beam_kev)
+    if "fraction" in files and not np.allclose(frame.channel("fraction") * open_beam_kev, intensity, rtol=1e-5):
+        yield "the fraction is not that of the intensity"
+    lit = np.isfinite(attenuation)
+    if "attenuation" in files and not np.allclose(frame.channel("attenuation")[lit], attenuation[lit], atol=1e-4):
+        yield "the attenuation is not that of the intensity"
+    if "display" in files:
+        expected = to_display(attenuation, display.built(), display.polarity, display.bits)
+        # The logarithm of another processor may round a value to the neighbouring grey.
+        if np.abs(expected.astype(int) - frame.channel("display")).max() > 1:
+            yield "the display image is not the intensity in the recipe's window"
+
+
+def _check_heatmaps(frame: StoredFrame, recipe: DrrRecipe) -> Iterator[str]:
+    stored = frame.parsed.camera
+    size = (stored.width_px, stored.height_px)
+    expected = heatmaps(size, frame.record["landmarks"], **recipe.output.heatmaps.model_dump())
+    if not np.allclose(frame.channel("heatmaps"), expected, atol=1e-5):
+        yield "the heat maps do not peak at the landmarks"
 
 
 def _check_thickness(frame: StoredFrame, class_id: int, name: str) -> Iterator[str]:
@@ -121,6 +146,9 @@ def input_checks(dataset: Dataset, simulation: DrrSimulation) -> FrameChecks:
         for name, image in again.channels.items():
             if same_backend and not np.array_equal(image, frame.channel(name)):
                 yield f"{name} is not what the input gives"
+        for part, expected in json.loads(to_json(again.record)).items():
+            if same_backend and expected != frame.record[part]:
+                yield f"{part} in the record is not what the input gives"
         yield from _check_masks(frame, simulation)
 
     return check

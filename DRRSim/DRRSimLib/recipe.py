@@ -12,6 +12,9 @@ from .frames.display import WINDOWS, Polarity, Window
 from .physics.noise import CROSSTALK, NoiseModel
 from .physics.spectra import ANODE_ANGLE_DEG, PRESETS
 
+MAX_SIDE_PX = 8192
+"""More than any flat detector has."""
+
 Range = tuple[float, float]
 Triple = tuple[float, float, float]
 
@@ -66,13 +69,20 @@ class CustomDevice(StrictModel):
     """A C-arm of the user's own."""
 
     name: str = "custom"
-    width_px: PositiveInt
-    height_px: PositiveInt
+    width_px: int = Field(ge=1, le=MAX_SIDE_PX)
+    height_px: int = Field(ge=1, le=MAX_SIDE_PX)
     pixel_mm: PositiveFloat
     source_to_detector_mm: PositiveFloat
     source_to_isocenter_mm: PositiveFloat
     primary_range_deg: Range = (-180.0, 180.0)
     secondary_range_deg: Range = (-90.0, 90.0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "CustomDevice":
+        if self.source_to_isocenter_mm >= self.source_to_detector_mm:
+            raise ValueError("the isocentre must lie between source and detector")
+        _require_ordered(self.primary_range_deg, self.secondary_range_deg)
+        return self
 
 
 class CArm(StrictModel):
@@ -104,6 +114,12 @@ class JitterSection(StrictModel):
     collimation_mm: NonNegativeFloat = 0.0
 
 
+def _require_ordered(*ranges: Range) -> None:
+    for low, high in ranges:
+        if low > high:
+            raise ValueError(f"a range runs from low to high, not from {low:g} to {high:g}")
+
+
 class Views(StrictModel):
     """How many views are taken and from where. on_limit: what happens to a pose that the device cannot reach."""
 
@@ -119,9 +135,9 @@ class Views(StrictModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Views":
-        for low, high in (self.primary_range_deg, self.secondary_range_deg):
-            if low > high:
-                raise ValueError(f"a range runs from low to high, not from {low:g} to {high:g}")
+        _require_ordered(self.primary_range_deg, self.secondary_range_deg)
+        if self.collimation_mm is not None and min(self.collimation_mm) <= self.jitter.collimation_mm:
+            raise ValueError("the collimated field must stay open: collimation_mm larger than its jitter")
         if max(map(abs, self.secondary_range_deg)) > 90.0:
             raise ValueError("secondary angles lie between -90 and 90 degrees")
         return self
@@ -193,6 +209,9 @@ class Noise(StrictModel):
     def _complete(self) -> "Noise":
         if self.photons_per_pixel is None and self.electronic_kev > 0:
             raise ValueError("electronic noise is spread over the photons of a pixel; give photons_per_pixel too")
+        weights = [weight for row in self.crosstalk for weight in row]
+        if min(weights) < 0 or sum(weights) == 0:
+            raise ValueError("crosstalk weights must not be negative, nor all 0")
         return self
 
     def model(self) -> NoiseModel | None:

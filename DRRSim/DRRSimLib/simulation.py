@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from Sim2RealLib.body import body_center_ras
-from Sim2RealLib.engine import Backend
+from Sim2RealLib.engine import Backend, require_memory
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.simulation import Channel, DatasetHeader, Frame
 
@@ -24,6 +24,9 @@ from .recipe import DrrRecipe
 from .scene import beam, material_volumes
 
 LOG = logging.getLogger("sim2real")
+
+WORKING_PAGES = 16
+"""Images that an exposure holds at a time beside those of the materials: rays, signal, noise, output."""
 
 NO_SIGNAL = np.float32(-1.0)
 """Stored attenuation of a pixel that no photon reached, or whose signal the electronic noise made negative."""
@@ -70,7 +73,9 @@ class DrrSimulation:
             for name, thickness in zip(self.recipe.output.thickness, projection.thickness_mm.values(), strict=True):
                 images[thickness_channel(name)] = thickness
         if self.recipe.output.heatmaps is not None:
-            images["heatmaps"] = heatmaps(view, landmarks, **self.recipe.output.heatmaps.model_dump())
+            images["heatmaps"] = heatmaps(
+                (self.device.width_px, self.device.height_px), landmarks, **self.recipe.output.heatmaps.model_dump()
+            )
         record = {
             "camera": camera_record(view),
             "carm": pose_record(pose, view) | ({"clamped": clamped} if clamped else {}),
@@ -127,6 +132,7 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
         )
     exposure = Exposure(beam(recipe.physics.spectrum, scene), recipe.physics.noise.model(), recipe.seed)
     labels = build_label_scene(backend, anatomy.labels) if anatomy.labels is not None else None
+    _require_image_memory(recipe, backend, scene, anatomy)
     isocenter = _isocenter(recipe, anatomy)
     header = DatasetHeader(
         simulator=recipe.simulator,
@@ -156,6 +162,23 @@ def _require_reachable(recipe: DrrRecipe) -> None:
                 f"views.{name}_range_deg with its jitter runs from {low - jitter:g}° to {high + jitter:g}°, "
                 f"{device.name} reaches {least:g}° to {most:g}°. Narrow it, or set views.on_limit=clamp."
             )
+    nearest_detector = device.source_to_detector_mm - views.jitter.source_to_detector_mm
+    source_jitter, source_distance = views.jitter.source_to_isocenter_mm, device.source_to_isocenter_mm
+    if source_jitter >= source_distance or source_distance + source_jitter >= nearest_detector:
+        raise Sim2RealError(
+            f"views.jitter can move the isocentre, {source_distance:g} mm from the source of {device.name}, to the "
+            "source or the detector. Lower source_to_isocenter_mm or source_to_detector_mm there."
+        )
+
+
+def _require_image_memory(recipe: DrrRecipe, backend: Backend, scene: XrayScene, anatomy: Anatomy) -> None:
+    """Sim2RealError if the images of a frame do not fit, counted as float32 pages of the detector's size."""
+    device, output = recipe.carm.built(), recipe.output
+    pages = 2 * len(scene.materials) + WORKING_PAGES + len(anatomy.classes) // 4 + len(output.thickness)
+    if output.heatmaps is not None:
+        pages += len(anatomy.landmarks) // output.heatmaps.downsampling**2
+    needed = 4 * device.width_px * device.height_px * pages
+    require_memory(backend, needed, f"A frame of {device.width_px} × {device.height_px} pixels", "Take a smaller one.")
 
 
 def _require_names(field: str, names: tuple[str, ...], known: Sequence[str]) -> None:

@@ -97,11 +97,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=CONNECT_TIMEOUT_S)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-        ) as error:  # asyncio's timeout; a bad address; tls:// without its settings
+        except (OSError, ValueError, TypeError) as error:  # a timeout; a bad address; tls:// without its settings
             raise Sim2RealError(
                 f"No Dask scheduler answers at {scheduler}. Start one with 'dask scheduler' and workers with "
                 f"'dask worker {scheduler}', or use --workers."

@@ -61,6 +61,17 @@ def read_ct(path: str | Path) -> tuple[Volume, dict[str, Any]]:
     return volume, record | {"raised_to_lowest_hu": below}
 
 
+def read_mask(path: str | Path, role: str = "mask") -> tuple[Volume, dict[str, Any]]:
+    """A mask on a grid of its own: uint8, 1 where the file is not 0. One that fills its whole grid is a mask too.
+
+    Sim2RealError as for `read_volume`, and for a mask that is empty.
+    """
+    stored, record = _read_grid(Path(path), role)
+    if not stored.array.any():
+        raise Sim2RealError(f"{stored.name} is an empty mask: every voxel is 0.")
+    return Volume((stored.array != 0).astype(np.uint8), stored.ras_from_ijk, stored.name), record
+
+
 def read_labels(path: str | Path, reference: Volume) -> tuple[Volume, dict[str, Any]]:
     """A label map on the grid of `reference`, uint8 or uint16, 0 where nothing is labelled.
 

@@ -69,14 +69,14 @@ def mask_records(masks: Mapping[int, np.ndarray]) -> dict[str, dict[str, Any]]:
 
 
 def heatmaps(
-    view: XrayView, records: Mapping[str, Mapping[str, Any]], sigma_px: float, downsampling: int
+    size_px: tuple[int, int], records: Mapping[str, Mapping[str, Any]], sigma_px: float, downsampling: int
 ) -> np.ndarray:
     """Gaussians of peak 1 at the visible landmarks, float32 (landmarks, H, W); the page of an invisible one is 0.
 
-    With downsampling d the map has ⌊H/d⌋ × ⌊W/d⌋ pixels, each standing for d × d of the image's; sigma is in pixels of
-    the image.
+    size_px: width and height of the image. With downsampling d the map has ⌊H/d⌋ × ⌊W/d⌋ pixels, each standing for
+    d × d of the image's; sigma is in pixels of the image.
     """
-    height, width = view.camera.height_px // downsampling, view.camera.width_px // downsampling
+    width, height = size_px[0] // downsampling, size_px[1] // downsampling
     columns, rows = (np.arange(width) + 0.5) * downsampling, (np.arange(height) + 0.5) * downsampling
     maps = np.zeros((len(records), height, width), np.float32)
     for page, record in zip(maps, records.values(), strict=True):

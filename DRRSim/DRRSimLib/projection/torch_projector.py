@@ -16,6 +16,9 @@ from .packed_grid import PackedGrid
 from .projector import XrayScene, areal_densities
 from .rays import pixel_rays
 
+MAX_POSE_ERROR = 1e-4
+"""Largest entry of R Rᵀ − 1 at which a single-precision rotation still counts as one."""
+
 
 def project(
     scene: XrayScene, view: XrayView, camera_from_ras: torch.Tensor, spectrum: DeviceSpectrum | None = None
@@ -24,13 +27,15 @@ def project(
 
     camera_from_ras: rigid 4×4 pose of the source, on the CPU or on the scene's GPU; gradients flow back into it. It
         replaces that of `view`, from which the rest of the geometry is taken.
-    Raises Sim2RealError where a volume of the scene is too large to be held whole.
+    Raises Sim2RealError where a volume of the scene is too large to be held whole, for a pose that is not one rigid 4×4
+    matrix, and on the way back for derivatives of higher than first order.
     """
     if any(volume.device_grid is None for volume in scene.volumes):
         raise Sim2RealError(
             "A volume that is traversed in parts has no gradients. Crop it or resample it to larger voxels."
         )
     pose = camera_from_ras.double()
+    _require_rigid(pose.detach())
     numeric = XrayView(view.camera, pose.detach().cpu().numpy(), view.source_to_detector_mm, view.open_field_px)
     grids = [volume.device_grid.grid for volume in scene.volumes]
     ras_from_camera = torch.linalg.inv(pose)
@@ -53,8 +58,32 @@ def project(
         shape = (len(images), view.camera.height_px, view.camera.width_px)
         return arrays.TensorXf(dr.concat(images), shape)
 
-    images = render(*numbers)
+    images = _FirstOrder.apply(render(*numbers))
     return images if spectrum is None else images[0]
+
+
+class _FirstOrder(torch.autograd.Function):
+    """Passes images and their gradients on, and refuses a second derivative, which Dr.Jit would give as 0."""
+
+    @staticmethod
+    def forward(context, images: torch.Tensor) -> torch.Tensor:
+        return images.view_as(images)
+
+    @staticmethod
+    def backward(context, gradient: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            raise Sim2RealError("The projector has first derivatives only. Leave out create_graph=True.")
+        return gradient
+
+
+def _require_rigid(pose: torch.Tensor) -> None:
+    if pose.shape != (4, 4):
+        raise Sim2RealError(
+            f"A pose is one 4×4 matrix, not a tensor of shape {tuple(pose.shape)}; project one at a time."
+        )
+    rotation = pose[:3, :3]
+    if (rotation @ rotation.T - torch.eye(3).to(pose)).abs().max() > MAX_POSE_ERROR or rotation.det() < 0:
+        raise Sim2RealError("The pose camera_from_ras is not rigid: its 3×3 part must be a rotation.")
 
 
 def _center_depth(grid: PackedGrid, camera_from_ras: np.ndarray) -> float:

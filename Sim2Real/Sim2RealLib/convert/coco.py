@@ -15,6 +15,9 @@ from ..dataset.masks import decode_mask
 from ..dataset.reader import Dataset, StoredFrame
 
 PIXEL_CENTRE = 0.5
+LANDMARK_CATEGORY = 100_000
+"""Beyond every label a map can hold, and the same in all datasets, so that they can be merged."""
+
 NOT_LABELLED, VISIBLE = 0, 2
 """COCO's visibility flags of a keypoint; 1, labelled but occluded, has no meaning in an X-ray image."""
 
@@ -25,9 +28,8 @@ def write_coco(dataset: Dataset, out: Path) -> Iterator[int]:
     (out / "images").mkdir()
     landmarks = list(dict.fromkeys(name for index in dataset.indices for name in dataset.frame(index).parsed.landmarks))
     categories = [{"id": entry.id, "name": entry.name, "supercategory": "mask"} for entry in dataset.header.classes]
-    landmark_category = 1 + max((entry.id for entry in dataset.header.classes), default=0)
     if landmarks:
-        category = {"id": landmark_category, "name": "landmarks", "supercategory": "landmarks"}
+        category = {"id": LANDMARK_CATEGORY, "name": "landmarks", "supercategory": "landmarks"}
         categories.append({**category, "keypoints": landmarks, "skeleton": []})
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -35,7 +37,7 @@ def write_coco(dataset: Dataset, out: Path) -> Iterator[int]:
         frame = dataset.frame(index)
         images.append(_image(frame))
         (out / "images" / images[-1]["file_name"]).write_bytes(frame.read(DISPLAY))
-        for annotation in (*_masks(frame), *_keypoints(frame, landmarks, landmark_category)):
+        for annotation in (*_masks(frame), *_keypoints(frame, landmarks, LANDMARK_CATEGORY)):
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
         yield done
     content = {
