@@ -21,7 +21,10 @@ from Sim2RealLib.errors import Sim2RealError
 from toy_export import contents
 
 RECIPE = str(Path(__file__).resolve().parents[1] / "Resources" / "Recipes" / "pelvis_drr.yaml")
-DEVICE = "{width_px: 160, height_px: 120, pixel_mm: 2.4, source_to_detector_mm: 1200, source_to_isocenter_mm: 800}"
+DEVICE = (
+    "{name: small, width_px: 160, height_px: 120, pixel_mm: 2.4, "
+    "source_to_detector_mm: 1200, source_to_isocenter_mm: 800}"
+)
 FRAMES = 20
 SMALL = [f"--set=views.count={FRAMES}", "--set=input.anatomy.spacing_mm=4", f"--set=carm.device={DEVICE}"]
 PROGRAM = [sys.executable, "-c", "from Sim2RealApp.cli import main; main()"]
@@ -97,7 +100,7 @@ def test_every_command_explains_itself(command, here):
         (["vews.count=3"], "vews is unknown, did you mean views?"),
         (["views.count=0"], "views.count: 0, must be greater than 0"),
         (["views.count=many"], "views.count: 'many', must be"),
-        (["carm.device=toy"], "unknown device; choose one of siemens_cios_fusion"),
+        (["carm.device=toy"], "must be one of siemens_cios_fusion"),
         (["simulator=toy"], "simulator is 'toy'; it must be one of drr"),
         (["input.volume=ct.nii", "input.anatomy.seed=2"], "either a volume or an anatomy"),
         (["input.labels=labels.nii"], "labels and landmarks need a volume"),

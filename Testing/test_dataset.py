@@ -193,6 +193,8 @@ def test_every_changed_byte_is_found(folder):
         (lambda record: record["masks"]["3"].__setitem__("area_px", 5), "area or box"),
         (lambda record: record["masks"]["3"].__setitem__("counts", "11"), "run lengths"),
         (lambda record: record["masks"].__setitem__("9", record["masks"]["3"]), "no class"),
+        (lambda record: record["masks"].pop("3"), "changed since it was written"),
+        (lambda record: record.pop("record_sha256"), "record_sha256: Field required"),
         (lambda record: record["files"]["display"].__setitem__("shape", [62, 48]), "shape"),
         (lambda record: record["files"].pop("display"), "not the channels"),
         (lambda record: record.__setitem__("index", 2), "says it is frame 2"),

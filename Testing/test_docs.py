@@ -4,17 +4,17 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
 import pytest
 import typer
 import yaml
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from DRRSimLib.acquisition.carm import DEVICES
+from DRRSimLib.acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from DRRSimLib.acquisition.views import Sampler
 from DRRSimLib.frames.display import WINDOWS
 from DRRSimLib.pelvis import generate_pelvis
@@ -25,7 +25,7 @@ from DRRSimLib.recipe import DrrRecipe
 from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
 from Sim2RealLib.landmarks import write_landmarks
-from Sim2RealLib.recipe import apply_settings, read_recipe, validate
+from Sim2RealLib.recipe import apply_settings, fields_of, read_recipe, sections_in, validate
 from Sim2RealLib.volume_io import write_volume
 
 ROOT = Path(__file__).parents[1]
@@ -52,31 +52,27 @@ def rows(text: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
-def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    if get_origin(annotation) in (Union, UnionType, tuple):
-        return [model for part in get_args(annotation) for model in sections_in(part)]
-    return []
-
-
-def fields(model: type[BaseModel], instance: BaseModel | None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def fields(section: type, instance: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every field of a recipe with its default; PydanticUndefined where it must be given."""
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(section).items():
         value = field.default if instance is None else getattr(instance, name)
-        if isinstance(value, BaseModel):
+        if is_section(value):
             yield from fields(type(value), value, f"{prefix}{name}.")
             continue
         required = instance is None or field.is_required()
-        yield f"{prefix}{name}", field.default if required else instance.model_dump(mode="json")[name]
+        yield f"{prefix}{name}", field.default if required else to_jsonable_python(value)
         for section in sections_in(field.annotation):
             several = "[]" if get_origin(field.annotation) is tuple else ""
             yield from fields(section, None, f"{prefix}{name}{several}.")
 
 
+def is_section(value: Any) -> bool:
+    return isinstance(value, BaseModel) or is_dataclass(value)
+
+
 def test_every_field_of_the_recipe_is_documented_with_its_default():
-    documented = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page("Recipes.md")) if len(cells) == 4}
-    documented.pop("field")
+    cells = ([cell.strip("`") for cell in row] for row in rows(page("Recipes.md")) if len(row) == 4)
+    documented = {name: default for name, default, *_ in cells if name.partition(".")[0] in DrrRecipe.model_fields}
     expected = dict(fields(DrrRecipe, DrrRecipe(simulator="drr")))
     assert documented.keys() == expected.keys()
     for name, default in expected.items():
@@ -89,15 +85,22 @@ def test_every_field_of_the_recipe_is_documented_with_its_default():
 def test_presets_samplers_windows_and_metals_are_documented():
     recipes = list(rows(page("Recipes.md")))
     for name, device in DEVICES.items():
-        ranges = ("{:g} … {:g}".format(*limits) for limits in (device.primary_range_deg, device.secondary_range_deg))
-        distances = (f"{mm:g}" for mm in (device.pixel_mm, device.source_to_detector_mm, device.source_to_isocenter_mm))
-        assert [f"`{name}`", f"{device.width_px} × {device.height_px}", *distances, *ranges] in recipes
+        assert [f"`{name}`", *device_cells(device)] in recipes
+    for name, planes in BIPLANES.items():
+        for plane in planes:
+            assert [f"`{name}` {plane.name}", *device_cells(plane)] in recipes
     for name, window in WINDOWS.items():
-        assert [f"`{name}`", f"{window.low:g}", f"{window.high:g}"] in recipes
+        assert [f"`{name}`", f"{window.low:g}", f"{window.high:g}", f"`{window.function}`"] in recipes
     documented = [cells[0] for cells in recipes]
     assert {f"`{sampler}`" for sampler in Sampler} <= set(documented)
     for name in (*METALS, *PRESETS):
         assert f"`{name}`" in page("Recipes.md")
+
+
+def device_cells(device: CArmDevice) -> list[str]:
+    ranges = ("{:g} … {:g}".format(*limits) for limits in (device.primary_range_deg, device.secondary_range_deg))
+    distances = (f"{mm:g}" for mm in (device.pixel_mm, device.source_to_detector_mm, device.source_to_isocenter_mm))
+    return [f"{device.width_px} × {device.height_px}", *distances, *ranges]
 
 
 def test_tissue_rules_and_materials_are_documented():

@@ -254,6 +254,30 @@ def test_poses_out_of_range_stop_the_frame_or_are_clamped_and_said(caplog):
     assert "Frame 0 is clamped" in caplog.text
 
 
+def test_both_planes_of_a_biplane_show_the_same_patient():
+    """Two views of a landmark give its place back: the rays through its two image points meet there."""
+    built = simulation(
+        input={"anatomy": {"spacing_mm": 4.0}},
+        carm={"device": "generic_biplane"},
+        views={"count": 2, "primary_range_deg": [-20, 20], "jitter": {"isocenter_mm": 10.0, "in_plane_deg": 5.0}},
+        output={"channels": ["display"]},
+    )
+    assert built.header.frame_count == 4
+    frontal, lateral = (built.frame(index).record for index in (2, 3))
+    assert [record["carm"]["device"] for record in (frontal, lateral)] == ["frontal", "lateral"]
+    assert frontal["carm"]["exposure"] == lateral["carm"]["exposure"] == 1
+    matrices = [
+        np.array(r["camera"]["matrix"]) @ np.array(r["camera"]["camera_from_world"])[:3] for r in (frontal, lateral)
+    ]
+    name = "sacral_promontory"
+    rows = []
+    for matrix, record in zip(matrices, (frontal, lateral), strict=True):
+        x, y = record["landmarks"][name]["position_px"]
+        rows += [x * matrix[2] - matrix[0], y * matrix[2] - matrix[1]]
+    *_, v = np.linalg.svd(np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True))
+    assert v[-1][:3] / v[-1][3] == pytest.approx(built.header.extra["landmarks_ras"][name], abs=1e-3)
+
+
 @pytest.mark.parametrize(("name", "labels"), [("pelvis", False), ("abdomen_pelvis", True)])
 def test_real_ct_gives_a_plausible_image(real_data, name, labels):
     """The central ray through a supine adult's pelvis: some 20 cm of tissue, hence −ln T of 3 to 7 at 90 kV."""
@@ -279,6 +303,10 @@ def test_real_ct_gives_a_plausible_image(real_data, name, labels):
         ({"views": {"collimation_mm": [-3, 5]}}, "the collimated field must stay open"),
         ({"views": {"collimation_mm": [20, 20], "jitter": {"collimation_mm": 60}}}, "must stay open"),
         ({"views": {"jitter": {"source_to_isocenter_mm": 650}}}, "can move the isocentre"),
+        ({"views": {"detector_offset_mm": [150, 0], "jitter": {"detector_offset_mm": 50}}}, "past the central ray"),
+        ({"views": {"sampler": "grid", "count": 7}}, "views: a grid over these ranges has 6 or 9 views, not 7"),
+        ({"carm": {"device": "generic_biplane"}, "views": {"primary_range_deg": [-60, 80]}}, "on the lateral plane"),
+        ({"carm": {"device": "generic_byplane"}}, "carm.device: .generic_byplane., must be one of .*generic_biplane"),
         ({"carm": {"device": DEVICE | {"source_to_isocenter_mm": 1100}}}, "must lie between source and detector"),
         ({"carm": {"device": DEVICE | {"primary_range_deg": [50, -50]}}}, "a range runs from low to high"),
         ({"carm": {"device": DEVICE | {"width_px": 60000}}}, "less than or equal to 8192"),

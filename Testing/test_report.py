@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,13 +12,15 @@ import pytest
 from PIL import Image
 
 from Sim2RealLib.dataset.checks import check_dataset
-from Sim2RealLib.dataset.masks import decode_mask
+from Sim2RealLib.dataset.masks import decode_mask, encode_mask
 from Sim2RealLib.dataset.reader import Dataset
+from Sim2RealLib.dataset.writer import create_or_resume
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.report import Section, write_report
 from Sim2RealLib.report.coverage import coverage_of
 from Sim2RealLib.report.overlay import overlay_of, spread_out
 from Sim2RealLib.report.page import spread
+from Sim2RealLib.simulation import Frame, LabelClass
 from toy_export import export
 from toy_simulation import ToyRecipe, ToySimulation, ToyViews
 
@@ -128,6 +131,19 @@ def test_texts_from_the_dataset_cannot_become_markup(tmp_path):
     page = Page(write_report(Dataset.open(tmp_path / "d")).read_text())
     assert "script" not in page.tags
     assert page.text.count("alert(1)") >= 10
+
+
+def test_of_many_classes_the_largest_are_outlined_at_first(tmp_path):
+    recipe = ToyRecipe(views=ToyViews(count=1))
+    simulation = ToySimulation(recipe)
+    masks = {str(3 + row): encode_mask(np.arange(48 * 62).reshape(48, 62) < 62 * (row + 1)) for row in range(40)}
+    classes = tuple(LabelClass(3 + row, f"rows_{row}", (200, 100, row)) for row in range(40))
+    frame = simulation.frame(0)
+    with create_or_resume(tmp_path / "d", replace(simulation.header, classes=classes), "simulator: toy\n") as writer:
+        writer.commit(0, Frame(frame.channels, {**frame.record, "masks": masks}))
+    html = write_report(Dataset.open(tmp_path / "d")).read_text()
+    assert {int(number) for number in re.findall(r'id="show-(\d+)" checked', html)} == set(range(31, 43))
+    assert "The 12 largest are shown" in html and html.count('type="checkbox"') == 40
 
 
 def test_a_figure_of_a_simulator_may_be_a_png(dataset):

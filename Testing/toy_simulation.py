@@ -53,7 +53,7 @@ class ToySimulation:
             "display": Channel("png", "uint8", "1", "intensity for the eye", scale=1 / 255),
         }
         classes = (LabelClass(3, "left_ball", (230, 120, 40)), LabelClass(77, "right_ball", (50, 140, 220)))
-        inputs = ({"role": "volume", "name": "balls", "source": "generated", "licence": "Apache-2.0"},)
+        inputs = ({"role": "volume", "name": "balls", "source": "generated", "license": "Apache-2.0"},)
         extra = {"distance_mm": CAMERA_DISTANCE_MM}
         header = DatasetHeader("toy", self.recipe.views.count, classes, channels, inputs, extra)
         object.__setattr__(self, "header", header)

@@ -2,20 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel
+from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or
 
-from .acquisition.carm import DEVICES, CArmDevice
-from .acquisition.views import Jitter, Sampler, ViewPlan
+from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
+from .acquisition.views import ViewPlan
 from .frames.display import WINDOWS, Polarity, Window
 from .physics.noise import CROSSTALK, NoiseModel
 from .physics.spectra import ANODE_ANGLE_DEG, PRESETS
 
-MAX_SIDE_PX = 8192
-"""More than any flat detector has."""
-
-Range = tuple[float, float]
 Triple = tuple[float, float, float]
 
 
@@ -65,86 +61,17 @@ class Input(StrictModel):
         return self
 
 
-class CustomDevice(StrictModel):
-    """A C-arm of the user's own."""
-
-    name: str = "custom"
-    width_px: int = Field(ge=1, le=MAX_SIDE_PX)
-    height_px: int = Field(ge=1, le=MAX_SIDE_PX)
-    pixel_mm: PositiveFloat
-    source_to_detector_mm: PositiveFloat
-    source_to_isocenter_mm: PositiveFloat
-    primary_range_deg: Range = (-180.0, 180.0)
-    secondary_range_deg: Range = (-90.0, 90.0)
-
-    @model_validator(mode="after")
-    def _possible(self) -> "CustomDevice":
-        if self.source_to_isocenter_mm >= self.source_to_detector_mm:
-            raise ValueError("the isocentre must lie between source and detector")
-        _require_ordered(self.primary_range_deg, self.secondary_range_deg)
-        return self
-
-
 class CArm(StrictModel):
     """The device, and where its isocentre is: given, or the mean of the landmarks, or the middle of the body."""
 
-    device: str | CustomDevice = "bier_2018"
+    device: preset_or(CArmDevice, DEVICES | BIPLANES) = "bier_2018"
     isocenter_ras: Triple | None = None
 
-    @model_validator(mode="after")
-    def _known(self) -> "CArm":
-        if isinstance(self.device, str) and self.device not in DEVICES:
-            raise ValueError(f"unknown device; choose one of {', '.join(DEVICES)}, or describe one")
-        return self
-
-    def built(self) -> CArmDevice:
-        return DEVICES[self.device] if isinstance(self.device, str) else CArmDevice(**self.device.model_dump())
-
-
-class JitterSection(StrictModel):
-    """Half-widths of the uniform deviations from the nominal pose (see `views.Jitter`)."""
-
-    primary_deg: NonNegativeFloat = 0.0
-    secondary_deg: NonNegativeFloat = 0.0
-    in_plane_deg: NonNegativeFloat = 0.0
-    isocenter_mm: NonNegativeFloat = 0.0
-    source_to_detector_mm: NonNegativeFloat = 0.0
-    source_to_isocenter_mm: NonNegativeFloat = 0.0
-    detector_offset_mm: NonNegativeFloat = 0.0
-    collimation_mm: NonNegativeFloat = 0.0
-
-
-def _require_ordered(*ranges: Range) -> None:
-    for low, high in ranges:
-        if low > high:
-            raise ValueError(f"a range runs from low to high, not from {low:g} to {high:g}")
-
-
-class Views(StrictModel):
-    """How many views are taken and from where. on_limit: what happens to a pose that the device cannot reach."""
-
-    count: PositiveInt = 200
-    sampler: Sampler = Sampler.FIBONACCI
-    primary_range_deg: Range = (-60.0, 60.0)
-    secondary_range_deg: Range = (-45.0, 45.0)
-    in_plane_deg: float = 0.0
-    detector_offset_mm: Range = (0.0, 0.0)
-    collimation_mm: Range | None = None
-    jitter: JitterSection = JitterSection()
-    on_limit: Literal["error", "clamp"] = "error"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Views":
-        _require_ordered(self.primary_range_deg, self.secondary_range_deg)
-        if self.collimation_mm is not None and min(self.collimation_mm) <= self.jitter.collimation_mm:
-            raise ValueError("the collimated field must stay open: collimation_mm larger than its jitter")
-        if max(map(abs, self.secondary_range_deg)) > 90.0:
-            raise ValueError("secondary angles lie between -90 and 90 degrees")
-        return self
-
-    def plan(self) -> ViewPlan:
-        sections = self.model_dump(exclude={"on_limit", "jitter"})
-        return ViewPlan(**sections, jitter=Jitter(**self.jitter.model_dump()))
+    def planes(self) -> tuple[CArmDevice, ...]:
+        """The C-arm, or both of a biplane."""
+        if isinstance(self.device, CArmDevice):
+            return (self.device,)
+        return BIPLANES.get(self.device) or (DEVICES[self.device],)
 
 
 BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
@@ -226,28 +153,15 @@ class Physics(StrictModel):
     noise: Noise = Noise()
 
 
-class CustomWindow(StrictModel):
-    low: float
-    high: float
-
-
 class Display(StrictModel):
     """The 8- or 16-bit picture of −ln(I / I₀): a window by name or by its two ends, and which end is bright."""
 
-    window: str | CustomWindow = "pelvis"
+    window: preset_or(Window, WINDOWS) = "pelvis"
     polarity: Polarity = Polarity.BONE_WHITE
     bits: Literal[8, 16] = 8
 
-    @model_validator(mode="after")
-    def _known(self) -> "Display":
-        if isinstance(self.window, str) and self.window not in WINDOWS:
-            raise ValueError(f"unknown window; choose one of {', '.join(WINDOWS)}, or give low and high")
-        if isinstance(self.window, CustomWindow) and self.window.low >= self.window.high:
-            raise ValueError("the window's low end must be below its high end")
-        return self
-
     def built(self) -> Window:
-        return WINDOWS[self.window] if isinstance(self.window, str) else Window(self.window.low, self.window.high)
+        return WINDOWS[self.window] if isinstance(self.window, str) else self.window
 
 
 class Heatmaps(StrictModel):
@@ -278,6 +192,6 @@ class DrrRecipe(Recipe):
     simulator: Literal["drr"]
     input: Input = Input()
     carm: CArm = CArm()
-    views: Views = Views()
+    views: ViewPlan = ViewPlan()
     physics: Physics = Physics()
     output: Output = Output()

@@ -13,7 +13,7 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.simulation import Channel, DatasetHeader, Frame
 
 from .acquisition.carm import CArmDevice, CArmPose, XrayView, clamp_angles, limit_problems, view_from_pose
-from .acquisition.views import sample_pose
+from .acquisition.views import angle_ranges, sample_pose
 from .anatomy import Anatomy, load_anatomy
 from .frames.display import log_attenuation, to_display
 from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
@@ -39,7 +39,7 @@ class DrrSimulation:
     recipe: DrrRecipe
     header: DatasetHeader
     anatomy: Anatomy
-    device: CArmDevice
+    planes: tuple[CArmDevice, ...]
     isocenter_ras: np.ndarray
     scene: XrayScene
     labels: LabelScene | None
@@ -47,21 +47,26 @@ class DrrSimulation:
 
     def view(self, index: int) -> tuple[CArmPose, XrayView, list[str]]:
         """Pose and geometry of frame `index`, and what of the planned pose was clamped to the device's range."""
-        pose = sample_pose(self.recipe.views.plan(), self.device, self.isocenter_ras, self.recipe.seed, index)
+        device = self.device(index)
+        pose = sample_pose(self.recipe.views, self.planes, self.isocenter_ras, self.recipe.seed, index)
         clamped = []
         if self.recipe.views.on_limit == "clamp":
-            clamped = limit_problems(self.device, pose)
-            pose = clamp_angles(self.device, pose)
-            for problem in clamped:
-                LOG.warning("Frame %d is clamped: %s.", index, problem)
-        return pose, view_from_pose(self.device, pose), clamped
+            clamped = limit_problems(device, pose)
+            pose = clamp_angles(device, pose)
+        return pose, view_from_pose(device, pose), clamped
+
+    def device(self, index: int) -> CArmDevice:
+        """The C-arm that takes frame `index`: the two of a biplane take turns."""
+        return self.planes[index % len(self.planes)]
 
     def expose(self, pose: CArmPose, frame: int = 0) -> np.ndarray:
-        """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses the noise."""
-        return expose(self.scene, view_from_pose(self.device, pose), self.exposure, frame)
+        """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses noise and device."""
+        return expose(self.scene, view_from_pose(self.device(frame), pose), self.exposure, frame)
 
     def frame(self, index: int) -> Frame:
         pose, view, clamped = self.view(index)
+        for problem in clamped:
+            LOG.warning("Frame %d is clamped: %s.", index, problem)
         images = self._images(view, index)
         landmarks = self._landmarks(view)
         masks = {}
@@ -74,11 +79,16 @@ class DrrSimulation:
                 images[thickness_channel(name)] = thickness
         if self.recipe.output.heatmaps is not None:
             images["heatmaps"] = heatmaps(
-                (self.device.width_px, self.device.height_px), landmarks, **self.recipe.output.heatmaps.model_dump()
+                (view.camera.width_px, view.camera.height_px), landmarks, **self.recipe.output.heatmaps.model_dump()
             )
         record = {
             "camera": camera_record(view),
-            "carm": pose_record(pose, view) | ({"clamped": clamped} if clamped else {}),
+            "carm": {
+                "device": self.device(index).name,
+                "exposure": index // len(self.planes),
+                **pose_record(pose, view),
+                **({"clamped": clamped} if clamped else {}),
+            },
             "landmarks": landmarks,
             "masks": masks,
         }
@@ -136,7 +146,7 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
     isocenter = _isocenter(recipe, anatomy)
     header = DatasetHeader(
         simulator=recipe.simulator,
-        frame_count=recipe.views.count,
+        frame_count=recipe.views.count * len(recipe.carm.planes()),
         classes=anatomy.classes,
         channels=_channels(recipe),
         inputs=anatomy.inputs,
@@ -148,22 +158,33 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
             "landmarks_ras": {name: position.tolist() for name, position in anatomy.landmarks.items()},
         },
     )
-    return DrrSimulation(recipe, header, anatomy, recipe.carm.built(), isocenter, scene, labels, exposure)
+    return DrrSimulation(recipe, header, anatomy, recipe.carm.planes(), isocenter, scene, labels, exposure)
 
 
 def _require_reachable(recipe: DrrRecipe) -> None:
-    """Sim2RealError if views with their jitter can leave the device's range and are not to be clamped."""
-    device, views = recipe.carm.built(), recipe.views
-    for name in ("primary", "secondary"):
-        jitter = getattr(views.jitter, f"{name}_deg")
-        (low, high), (least, most) = getattr(views, f"{name}_range_deg"), getattr(device, f"{name}_range_deg")
-        if views.on_limit == "error" and (low - jitter < least or high + jitter > most):
+    """Sim2RealError if views with their jitter can leave what a device can do, and are not to be clamped."""
+    for plane, device in enumerate(recipe.carm.planes()):
+        if recipe.views.on_limit == "error":
+            _require_angles(recipe, plane, device)
+        _require_distances(recipe, device)
+        _require_isocenter_on_detector(recipe, device)
+
+
+def _require_angles(recipe: DrrRecipe, plane: int, device: CArmDevice) -> None:
+    for name, (low, high) in zip(("primary", "secondary"), angle_ranges(recipe.views, plane), strict=True):
+        least, most = getattr(device, f"{name}_range_deg")
+        if low < least or high > most:
+            moved = f" on the {device.name} plane" if plane > 0 else ""
             raise Sim2RealError(
-                f"views.{name}_range_deg with its jitter runs from {low - jitter:g}° to {high + jitter:g}°, "
+                f"views.{name}_range_deg with its jitter runs from {low:g}° to {high:g}°{moved}, "
                 f"{device.name} reaches {least:g}° to {most:g}°. Narrow it, or set views.on_limit=clamp."
             )
-    nearest_detector = device.source_to_detector_mm - views.jitter.source_to_detector_mm
-    source_jitter, source_distance = views.jitter.source_to_isocenter_mm, device.source_to_isocenter_mm
+
+
+def _require_distances(recipe: DrrRecipe, device: CArmDevice) -> None:
+    jitter, source_distance = recipe.views.jitter, device.source_to_isocenter_mm
+    nearest_detector = device.source_to_detector_mm - jitter.source_to_detector_mm
+    source_jitter = jitter.source_to_isocenter_mm
     if source_jitter >= source_distance or source_distance + source_jitter >= nearest_detector:
         raise Sim2RealError(
             f"views.jitter can move the isocentre, {source_distance:g} mm from the source of {device.name}, to the "
@@ -171,9 +192,19 @@ def _require_reachable(recipe: DrrRecipe) -> None:
         )
 
 
+def _require_isocenter_on_detector(recipe: DrrRecipe, device: CArmDevice) -> None:
+    half_mm = np.array([device.width_px, device.height_px]) * device.pixel_mm / 2
+    offset_mm = np.abs(recipe.views.detector_offset_mm) + recipe.views.jitter.detector_offset_mm
+    if np.any(offset_mm >= half_mm):
+        raise Sim2RealError(
+            f"views.detector_offset_mm with its jitter moves the detector of {device.name} past the central ray, which "
+            f"is {half_mm[0]:g} and {half_mm[1]:g} mm from its edges. Lower it."
+        )
+
+
 def _require_image_memory(recipe: DrrRecipe, backend: Backend, scene: XrayScene, anatomy: Anatomy) -> None:
     """Sim2RealError if the images of a frame do not fit, counted as float32 pages of the detector's size."""
-    device, output = recipe.carm.built(), recipe.output
+    device, output = recipe.carm.planes()[0], recipe.output
     pages = 2 * len(scene.materials) + WORKING_PAGES + len(anatomy.classes) // 4 + len(output.thickness)
     if output.heatmaps is not None:
         pages += len(anatomy.landmarks) // output.heatmaps.downsampling**2

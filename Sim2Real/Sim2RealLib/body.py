@@ -12,16 +12,20 @@ BODY_ABOVE_HU = -300.0
 _SAMPLING_MM = 4.0
 _FEWEST_SAMPLES = 32
 """Small volumes are sampled more finely, with at least this many samples an axis, or every voxel."""
+_FULL_PLANE = 0.25
+"""Share of the fullest plane's body that a plane must hold to count."""
 _THIN_MM = 8.0
 """Parts thinner than twice this (table shells, tubes, sheets) are not taken for the body."""
 
 
 def body_center_ras(volume: Volume) -> np.ndarray:
-    """The middle of the body: the centre of its bounding box along R, A and S, in mm, shape (3,).
+    """The middle of the body in R, A and S, in mm, shape (3,).
 
-    The body is the largest connected part above −300 HU that stays when everything thinner than 16 mm is taken away
-    (or, in a small object, thinner than half its thickest part), on a grid thinned to about 4 mm: the result is good to
-    4 mm, in small volumes better. Parts that the field of view cuts off are not imagined.
+    Along each axis of the volume it is the middle of the planes that hold at least a quarter as much body as the
+    fullest one, so that hands on the belly do not count. The body is the largest connected part above −300 HU that
+    stays when everything thinner than 16 mm is taken away (or, in a small object, thinner than half its thickest part),
+    on a grid thinned to about 4 mm: the result is good to 4 mm, in small volumes better. Parts that the field of view
+    cuts off are not imagined.
 
     volume: HU. Sim2RealError if nothing is above −300 HU.
     """
@@ -34,8 +38,14 @@ def body_center_ras(volume: Volume) -> np.ndarray:
     body = _thickest_part(thinned > BODY_ABOVE_HU, (volume.spacing_mm * steps)[::-1])
     if body is None:
         raise Sim2RealError(f"{volume.name} shows no body: nothing in it is above {BODY_ABOVE_HU:g} HU.")
-    positions = transform_points(volume.ras_from_ijk, starts + steps * np.argwhere(body)[:, ::-1])
-    return (positions.min(axis=0) + positions.max(axis=0)) / 2.0
+    middle_ijk = starts + steps * np.array([_middle_of_planes(body, axis) for axis in (2, 1, 0)])
+    return transform_points(volume.ras_from_ijk, middle_ijk)
+
+
+def _middle_of_planes(body: np.ndarray, axis: int) -> float:
+    profile = body.sum(axis=tuple(other for other in range(3) if other != axis))
+    planes = np.flatnonzero(profile >= _FULL_PLANE * profile.max())
+    return (planes[0] + planes[-1]) / 2.0
 
 
 def _thickest_part(mask: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray | None:

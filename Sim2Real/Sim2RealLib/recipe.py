@@ -6,23 +6,45 @@ setting of the command line. `read_recipe` and `apply_settings` therefore return
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializationInfo, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    Tag,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
 
 from .errors import Sim2RealError
 
 MAX_RECIPE_BYTES = 2**20
 
 
+STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
 class StrictModel(BaseModel):
     """A section of a recipe: unknown fields, NaN and later changes are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = STRICT
+
+
+strict_dataclass = partial(dataclass, config=STRICT)
+"""Decorator of a dataclass that code makes and recipes hold: as strict as a `StrictModel`."""
 
 
 class Recipe(StrictModel):
@@ -30,6 +52,20 @@ class Recipe(StrictModel):
 
     simulator: str
     seed: int = Field(0, ge=0, lt=2**32)
+
+
+def preset_or(section: type, presets: Iterable[str]) -> Any:
+    """The type of a field that holds the name of a preset or a `section` that describes one of the user's own."""
+    names = tuple(presets)
+
+    def known(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, or a section that describes your own")
+        return name
+
+    preset = Annotated[str, AfterValidator(known), Tag("preset")]
+    kind = Discriminator(lambda value: "preset" if isinstance(value, str) else "section")
+    return Annotated[preset | Annotated[section, Tag("section")], kind]
 
 
 class LocatedText(str):
@@ -182,7 +218,13 @@ def _with(content: Any, names: list[str], value: Any, setting: str) -> Any:
     return {**content, name: _with(content.get(name), rest, value, setting)}
 
 
-_ALLOWED = {"model_type": "a section", "dict_type": "a section", "path_type": "a path", "tuple_type": "a list"}
+_ALLOWED = {
+    "model_type": "a section",
+    "dataclass_type": "a section",
+    "dict_type": "a section",
+    "path_type": "a path",
+    "tuple_type": "a list",
+}
 """Where pydantic speaks of Python, by the type of its error."""
 
 
@@ -198,7 +240,7 @@ def _fault(model: type[BaseModel], recipe: Any, item: dict[str, Any]) -> str:
     name = ".".join(field) or "the recipe"
     if item["type"] == "missing":
         return f"{name} is missing"
-    if item["type"] == "extra_forbidden":
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         allowed = sorted(_fields_at(model, field[:-1]))
         near = difflib.get_close_matches(field[-1], allowed, n=1)
         return f"{name} is unknown, " + (f"did you mean {near[0]}?" if near else f"possible are {', '.join(allowed)}")
@@ -215,22 +257,28 @@ def _has(content: Any, key: str | int) -> bool:
     return isinstance(content, list) and isinstance(key, int) and key < len(content)
 
 
-def _fields_at(model: type[BaseModel], field: Sequence[str]) -> set[str]:
+def _fields_at(model: type, field: Sequence[str]) -> set[str]:
     """The names that are allowed in the section `field` of a recipe; of all its variants if there are several."""
-    models = {model}
+    sections = {model}
     for key in field:
         if not key.isdecimal():
-            annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
-            models = {found for annotation in annotations for found in _models_in(annotation)}
-    return {name for found in models for name in found.model_fields}
+            annotations = [fields_of(m)[key].annotation for m in sections if key in fields_of(m)]
+            sections = {found for annotation in annotations for found in sections_in(annotation)}
+    return {name for found in sections for name in fields_of(found)}
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def fields_of(section: type) -> dict[str, FieldInfo]:
+    """The fields of a `StrictModel` or a strict dataclass by name."""
+    return section.__pydantic_fields__
+
+
+def sections_in(annotation: Any) -> Iterator[type]:
+    """The sections that a field of this type can hold."""
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
         yield annotation
     elif get_origin(annotation) in (Union, UnionType, Annotated, list, tuple, dict):
         for part in get_args(annotation):
-            yield from _models_in(part)
+            yield from sections_in(part)
 
 
 def _shown(value: Any) -> str:

@@ -8,28 +8,50 @@ of what an observer in the source would see, so that fx is negative (see `Sim2Re
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from Sim2RealLib.cameras import PinholeCamera
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import rotation, transform_points
+from Sim2RealLib.recipe import strict_dataclass
 
 RIGHT, ANTERIOR, SUPERIOR = np.eye(3)
 
+MAX_SIDE_PX = 8192
+"""More than any flat detector has."""
 
-@dataclass(frozen=True)
+
+def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"a range runs from low to high, not from {limits[0]:g} to {limits[1]:g}")
+    return limits
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+SidePx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+
+
+@strict_dataclass
 class CArmDevice:
     """What is built into a C-arm. Ranges are inclusive; distances run from the focal spot along the central ray."""
 
     name: str
-    width_px: int
-    height_px: int
-    pixel_mm: float
-    source_to_detector_mm: float
-    source_to_isocenter_mm: float
-    primary_range_deg: tuple[float, float] = (-180.0, 180.0)
-    secondary_range_deg: tuple[float, float] = (-90.0, 90.0)
+    width_px: SidePx
+    height_px: SidePx
+    pixel_mm: PositiveFloat
+    source_to_detector_mm: PositiveFloat
+    source_to_isocenter_mm: PositiveFloat
+    primary_range_deg: Range = (-180.0, 180.0)
+    secondary_range_deg: Range = (-90.0, 90.0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "CArmDevice":
+        if self.source_to_isocenter_mm >= self.source_to_detector_mm:
+            raise ValueError("the isocentre must lie between source and detector")
+        return self
 
 
 DEVICES = {
@@ -44,12 +66,18 @@ DEVICES = {
         CArmDevice("bier_2018", 615, 479, 0.616, 1200.0, 800.0),
         # Unberath et al. 2018, table of run times: 620 × 480 pixels; distances of DeepDRR 0.1's example camera.
         CArmDevice("unberath_2018", 620, 480, 0.62, 1200.0, 800.0),
-        # A ceiling- and floor-mounted pair as used in neuro-angiography, of no particular make.
-        CArmDevice("generic_biplane_frontal", 1024, 1024, 0.29, 1200.0, 780.0, (-120.0, 120.0), (-55.0, 55.0)),
-        CArmDevice("generic_biplane_lateral", 1024, 1024, 0.29, 1250.0, 760.0, (-115.0, 20.0), (-45.0, 45.0)),
     )
 }
-"""Presets by name."""
+"""Presets of one C-arm by name."""
+
+BIPLANES = {
+    # A floor- and a ceiling-mounted C-arm as in neuro-angiography, of no particular make.
+    "generic_biplane": (
+        CArmDevice("frontal", 1024, 1024, 0.29, 1200.0, 780.0, (-120.0, 120.0), (-55.0, 55.0)),
+        CArmDevice("lateral", 1024, 1024, 0.29, 1250.0, 760.0, (-10.0, 150.0), (-45.0, 45.0)),
+    )
+}
+"""Presets of two C-arms that expose at once, about one isocentre, by name."""
 
 
 @dataclass(frozen=True)

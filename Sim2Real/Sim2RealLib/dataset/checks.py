@@ -24,7 +24,7 @@ from .layout import (
 )
 from .masks import decode_mask, encode_mask
 from .reader import MAX_JSON_BYTES, Dataset, StoredFrame, read_contained
-from .schema import CameraEntry, MaskEntry
+from .schema import CameraEntry, MaskEntry, record_sha256
 
 MAX_POSE_ERROR = 1e-6
 """Largest entry of RᵀR − 1 at which a rotation written with 16 digits still counts as one."""
@@ -143,6 +143,8 @@ def _image_faults(frame: StoredFrame, name: str, channel: Channel) -> Iterator[s
 
 
 def _label_faults(frame: StoredFrame) -> Iterator[str]:
+    if record_sha256(frame.record) != frame.parsed.record_sha256:
+        yield "changed since it was written: it has another checksum than its own"
     camera = frame.parsed.camera
     if camera is not None:
         yield from _camera_faults(camera, frame)

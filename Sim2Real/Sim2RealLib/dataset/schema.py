@@ -3,6 +3,7 @@
 The text is the same for the same content: keys in a fixed order, no times, no machine names.
 """
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -98,6 +99,7 @@ class FrameRecord(_Model):
 
     model_config = ConfigDict(extra="allow")
     index: int = Field(ge=0)
+    record_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     files: dict[Name, FileEntry]
     camera: CameraEntry | None = None
     landmarks: dict[str, LandmarkEntry] = {}
@@ -119,6 +121,12 @@ def describe(header: DatasetHeader, recipe_sha256: str) -> dict[str, Any]:
         "extra": dict(header.extra),
     }
     return json.loads(to_json(content))
+
+
+def record_sha256(record: Mapping[str, Any]) -> str:
+    """The checksum that a frame's record carries of the rest of itself, whatever the layout of its text."""
+    rest = json.loads(to_json({key: value for key, value in record.items() if key != "record_sha256"}))
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:

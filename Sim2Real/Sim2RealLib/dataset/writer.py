@@ -29,7 +29,7 @@ from .layout import (
     record_file,
 )
 from .reader import MAX_JSON_BYTES, Dataset, read_contained
-from .schema import DatasetJson, describe, from_json, to_json
+from .schema import DatasetJson, describe, from_json, record_sha256, to_json
 
 
 def store_frame(folder: Path, header: DatasetHeader, index: int, frame: Frame) -> None:
@@ -51,7 +51,8 @@ def store_frame(folder: Path, header: DatasetHeader, index: int, frame: Frame) -
             "shape": frame.channels[name].shape,
         }
         files.append((path, data))
-    files.append((target / record_file(index), to_json({"index": index, "files": entries, **frame.record})))
+    record = {"index": index, "files": entries, **frame.record}
+    files.append((target / record_file(index), to_json(record | {"record_sha256": record_sha256(record)})))
     target.mkdir(parents=True, exist_ok=True)
     write_together(files)
 

@@ -1,6 +1,7 @@
 """The page: gathers what it shows and fills the template."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,8 @@ from .pictures import jpeg_uri
 THUMBNAILS = 24
 OVERLAYS = 3
 HISTOGRAM_FRAMES = 24
+OUTLINED_CLASSES = 12
+"""Outlines drawn at first, those of the largest masks; more hide the image, and the reader can ask for them."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def _html(dataset: Dataset, sections: Iterable[Section]) -> str:
     )
     shown = [dataset.frame(index) for index in spread(dataset.indices, THUMBNAILS)]
     has_display = DISPLAY in dataset.header.channels
+    overlays = _overlays(shown) if has_display else []
     content: dict[str, Any] = {
         "header": dataset.header,
         "software": dataset.description.software,
@@ -80,7 +84,8 @@ def _html(dataset: Dataset, sections: Iterable[Section]) -> str:
         "size": shown[0].parsed.files[DISPLAY].shape if has_display else None,
         "recipe": read_contained(dataset.folder, RECIPE_YAML, MAX_JSON_BYTES).decode("utf-8", "replace"),
         "thumbnails": [_Thumbnail(frame.index, jpeg_uri(_display(frame))) for frame in shown] if has_display else [],
-        "overlays": _overlays(shown) if has_display else [],
+        "overlays": overlays,
+        "outlined": _largest(overlays),
         "coverage": coverage_of(dataset),
         "histograms": _histograms(dataset, shown),
         "sections": sections,
@@ -104,6 +109,14 @@ def _overlays(shown: Sequence[StoredFrame]) -> list[Overlay]:
     labelled = [frame for frame in shown if frame.parsed.masks or frame.parsed.landmarks]
     chosen = [labelled[place] for place in spread(range(len(labelled)), OVERLAYS)] if labelled else []
     return [overlay_of(frame, _display(frame)) for frame in chosen]
+
+
+def _largest(overlays: Sequence[Overlay]) -> set[int]:
+    """The ids of the classes with the largest masks in the overlays."""
+    areas: Counter[int] = Counter()
+    for overlay in overlays:
+        areas.update({outline.label.id: outline.area_px for outline in overlay.outlines})
+    return {class_id for class_id, _ in areas.most_common(OUTLINED_CLASSES)}
 
 
 def _histograms(dataset: Dataset, shown: Sequence[StoredFrame]) -> dict[str, Markup]:
