@@ -92,7 +92,7 @@ def test_behind_the_blades_there_is_no_signal(frame):
     outside = np.ones((160, 200), bool)
     outside[top:bottom, left:right] = False
     assert not frame.channels["intensity"][outside].any()
-    assert np.all(frame.channels["attenuation"][outside] == -1)
+    assert np.all(frame.channels["attenuation"][outside] == -100)
     assert np.all(frame.channels["intensity"][~outside] > 0)
 
 

@@ -28,7 +28,7 @@ LOG = logging.getLogger("sim2real")
 WORKING_PAGES = 16
 """Images that an exposure holds at a time beside those of the materials: rays, signal, noise, output."""
 
-NO_SIGNAL = np.float32(-1.0)
+NO_SIGNAL = np.float32(-100.0)
 """Stored attenuation of a pixel that no photon reached, or whose signal the electronic noise made negative."""
 
 

@@ -161,7 +161,7 @@ def _refuse_difference(folder: Path, what: str, found: Any, wanted: Any) -> None
     for field, old, new in _differences(found, wanted):
         raise Sim2RealError(
             f"{folder} was begun differently: in its {what}, {field or 'all'} is {_short(old)}, now {_short(new)}. "
-            "Go on as it was begun, or choose another folder."
+            "Go on as it was begun, remove it, or choose another folder."
         )
 
 
