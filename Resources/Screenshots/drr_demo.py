@@ -11,7 +11,7 @@ import numpy as np
 from Sim2RealLib.dataset.masks import decode_mask
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
 
-FRAMES = (2, 4, 6, 11)
+FRAMES = (12, 2, 4, 11)
 
 
 def draw_labels(axes: plt.Axes, frame: StoredFrame) -> None:

@@ -10,7 +10,7 @@ Shell = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 Condensation = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From R, A and S, mm, of shapes that broadcast together, to the HU added inside the cortex."""
 
-SUBCHONDRAL_HU = 400.0
+SUBCHONDRAL_HU = 520.0
 SUBCHONDRAL_MM = 3.0
 HEAD_FACE_HU = 160.0
 BAND_HU = 230.0
@@ -36,8 +36,16 @@ def femoral_shell(center_s: float, scale: float, density: float) -> Shell:
 
 
 def under_socket(center: np.ndarray, radius: float) -> Condensation:
-    """The dense bone (sourcil) around a ball joint's socket, most where it carries weight: above the centre."""
-    return lambda r, a, s: SUBCHONDRAL_HU * _shell_of_ball(center, radius, r, a, s)
+    """The dense bone (sourcil) around a ball joint's socket, most where it carries weight.
+
+    It begins 0.3 radii above the centre and is full from 0.8: a curved eyebrow over the head.
+    """
+
+    def added(r: np.ndarray, a: np.ndarray, s: np.ndarray) -> np.ndarray:
+        over_head = np.clip((s - np.float32(center[2])) / np.float32(0.5 * radius) - 0.6, 0.0, 1.0)
+        return SUBCHONDRAL_HU * over_head * _shell_of_ball(center, radius, r, a, s)
+
+    return added
 
 
 def compressive_trabeculae(center: np.ndarray, radius: float, calcar: np.ndarray) -> Condensation:

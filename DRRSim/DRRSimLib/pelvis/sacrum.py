@@ -18,8 +18,8 @@ MIDLINE = np.array(
 
 PROFILE = np.array(
     [
-        [-15, 54, 29, 44], [0, 56, 30, 46], [12, 57, 27, 45], [30, 55, 20, 37], [48, 47, 15, 30], [68, 36, 13, 24],
-        [90, 30, 11, 18], [108, 22, 10, 13], [116, 11, 9, 10], [128, 8, 7, 7.5], [145, 4, 5, 5.5],
+        [-15, 57, 29, 44], [0, 58, 30, 46], [12, 57, 27, 45], [30, 53, 20, 37], [48, 47, 15, 30], [66, 39, 13, 24],
+        [88, 31, 11, 18], [104, 24, 10, 13], [115, 13, 9, 10], [128, 9, 7, 7.5], [145, 4, 5, 5.5],
     ],
     dtype=float,
 )  # fmt: skip
@@ -33,6 +33,9 @@ FORAMINA_MM = ((27.0, 22.0), (49.0, 19.5), (69.0, 17.5), (87.0, 15.5))
 """Along and x of the four pairs of foramina."""
 TUBERCLES = (((0, 22, -46), (5.5, 13, 10)), ((0, 45, -34), (5, 13, 8)), ((0, 66, -26), (5, 12, 6)))
 """Centres and radii of the median crest's spinous tubercles."""
+AURICULAR_WAVE_MM = 1.2
+LIGAMENT_MM = 5.0
+"""Relief of the joint face, and how much wider than the joint the gap for the interosseous ligament is."""
 BEYOND_MM = 45.0
 """How far the front face is prolonged above the promontory."""
 
@@ -62,13 +65,26 @@ def _wedge(
 ) -> np.ndarray:
     """Bodies and lateral masses, wider in front than behind, between the upper end plate and the tip of the coccyx."""
     face = 0.85 * (front - _ala(x, along) + _roundness(x, along))
-    back = -front - depth * (1.0 - 0.30 * np.minimum(x / half_width, 1.2) ** 2)
-    side = 0.93 * (x - half_width + 0.30 * np.clip(-front - 8.0, 0.0, 30.0))
+    back = -front - depth * (1.0 - 0.60 * np.minimum(x / half_width, 1.2) ** 2)
+    side = 0.87 * (x - half_width - _auricular_relief(along, front))
     aside = _step(x, 20.0, 54.0)
-    top = 0.85 * (17.0 * aside + 8.0 * _step(-front, 32.0, 44.0) + 18.0 * aside * _step(-front, 4.0, 34.0) - along)
+    top = 0.85 * (8.0 * aside + 8.0 * _step(-front, 32.0, 44.0) + 9.0 * aside * _step(-front, 4.0, 34.0) - along)
     d = smooth_intersection(smooth_intersection(face, back, 6.0), side, 7.0)
     d = smooth_intersection(d, top, 3.0 + 7.0 * _step(x, 18.0, 40.0))
     return smooth_intersection(d, along - TIP_MM, 4.0)
+
+
+def _auricular_relief(along: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """How far the side that faces the ilium stands out from the half width of the sacrum.
+
+    It converges backwards at S1 and no more at S3 (Solonen 1957, "The sacroiliac joint in the light of anatomical,
+    roentgenological and clinical studies"), waves, and recedes behind the L of the joint face for the interosseous
+    ligament.
+    """
+    lean = 0.42 - 0.42 * _step(along, 12.0, 58.0)
+    wave = AURICULAR_WAVE_MM * np.sin(along / 7.0) * np.cos((front + 8.0) / 9.0)
+    behind_joint = _step(-front, 10.0, 22.0) * (1.0 - _step(along, 24.0, 38.0))
+    return lean * np.clip(front - 10.0, -50.0, 6.0) + wave - LIGAMENT_MM * behind_joint
 
 
 def _ala(x: np.ndarray, along: np.ndarray) -> np.ndarray:
