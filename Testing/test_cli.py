@@ -25,7 +25,7 @@ DEVICE = (
     "{name: small, width_px: 160, height_px: 120, pixel_mm: 2.4, "
     "source_to_detector_mm: 1200, source_to_isocenter_mm: 800}"
 )
-FRAMES = 20
+FRAMES = 40
 SMALL = [f"--set=views.count={FRAMES}", "--set=input.anatomy.spacing_mm=4", f"--set=carm.device={DEVICE}"]
 PROGRAM = [sys.executable, "-c", "from Sim2RealApp.cli import main; main()"]
 
@@ -276,7 +276,7 @@ def edit_the_recipe(folder: Path) -> None:
         (move_a_landmark, "000002.json: landmark"),
         (tilt_the_camera, "000002.json: camera_from_world is not that of the C-arm's angles"),
         (swap_displays, "000002.json: the display image is not the intensity"),
-        (lose_a_frame, "1 of 20 frames are missing: 2"),
+        (lose_a_frame, f"1 of {FRAMES} frames are missing: 2"),
         (edit_the_recipe, "recipe.yaml: is not the recipe"),
     ],
 )
