@@ -98,7 +98,7 @@ def test_every_command_explains_itself(command, here):
     ("settings", "complaint"),
     [
         (["vews.count=3"], "vews is unknown, did you mean views?"),
-        (["views.count=0"], "views.count: 0, must be greater than 0"),
+        (["views.count=0"], "views.count: 0, must be greater than or equal to 1"),
         (["views.count=many"], "views.count: 'many', must be"),
         (["carm.device=toy"], "must be one of siemens_cios_fusion"),
         (["simulator=toy"], "simulator is 'toy'; it must be one of drr"),
@@ -332,7 +332,7 @@ def test_files_named_on_the_command_line_count_from_where_it_runs_and_check_comp
     sitk.WriteImage(image, str(patient / "ct.nii.gz"))
     code, out, _ = here("check", "out here", "--input")
     assert code == 1
-    assert "ct.nii.gz is not the input the dataset was made from" in out
+    assert "dataset.json: its inputs are not those that the recipe finds now" in out
     assert here("check", "out here")[0] == 0
 
 

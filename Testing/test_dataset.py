@@ -1,19 +1,23 @@
 """Datasets on disk: lossless files others can read, checks that find every damage, hostile datasets kept inside."""
 
+import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
+import tifffile
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from Sim2RealLib.dataset.checks import as_ranges, check_dataset
+from Sim2RealLib.dataset.checks import as_ranges, check_dataset, header_differences
 from Sim2RealLib.dataset.codec import DTYPES, decode, encode
 from Sim2RealLib.dataset.masks import decode_mask, encode_mask
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
@@ -207,6 +211,66 @@ def test_a_wrong_record_is_found(folder, change, complaint):
     assert any("000001" in problem and complaint in problem for problem in found), found
 
 
+def test_everything_wrong_is_found_also_beside_damaged_images(tmp_path):
+    """One damaged or missing image does not end the search, and only whole frames are asked of by a simulator."""
+    export(tmp_path / "d", ToyRecipe(views=ToyViews(count=4)))
+    for index in (0, 2):
+        (tmp_path / f"d/frames/000/{index:06d}.display.png").unlink()
+    edit_json(tmp_path / "d/frames/000/000003.json", lambda record: record.pop("masks"))
+    (tmp_path / "d/recipe.yaml").unlink()
+    asked = []
+
+    def check(frame: StoredFrame) -> list[str]:
+        asked.append(frame.index)
+        raise Sim2RealError("odd")
+
+    found = [str(problem) for problem in check_dataset(tmp_path / "d", check)]
+    assert asked == [1, 3]
+    for text in ("recipe.yaml", "000000.display.png", "000002.display.png", "000001.json: odd", "000003.json: changed"):
+        assert any(text in problem for problem in found), (text, found)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda content: content["classes"][0].__setitem__("name", "right_ball"), "changed since it was written"),
+        (lambda content: content["channels"]["intensity"].__setitem__("unit", "furlong"), "changed since"),
+        (lambda content: content.pop("description_sha256"), "description_sha256: Field required"),
+        (lambda content: content.__setitem__("frame_count", 10**12), "frame_count: Input should be less"),
+    ],
+)
+def test_a_wrong_description_is_found(folder, change, complaint):
+    edit_json(folder / "dataset.json", change)
+    found = problems(folder)
+    assert any("dataset.json" in problem and complaint in problem for problem in found), found
+
+
+def test_a_description_is_compared_with_what_the_recipe_gives_now(folder):
+    header = ToySimulation(ToyRecipe(views=ToyViews(count=3))).header
+    dataset = Dataset.open(folder)
+    assert list(header_differences(dataset, header)) == []
+    renamed = tuple(replace(entry, name=f"a_{entry.name}") for entry in header.classes)
+    for changed, part in (
+        (replace(header, classes=renamed), "classes"),
+        (replace(header, extra={"distance_mm": 1.0}), "extra.distance_mm"),
+        (replace(header, inputs=({"role": "volume", "name": "x", "sha256": "0" * 64},)), "inputs"),
+    ):
+        (difference,) = header_differences(dataset, changed)
+        assert part in difference.what
+
+
+def test_images_that_are_not_finite_are_refused_when_they_are_written(tmp_path):
+    recipe = ToyRecipe(views=ToyViews(count=1))
+    frame = ToySimulation(recipe).frame(0)
+    intensity = frame.channels["intensity"].copy()
+    intensity[3, 4:6] = np.nan, np.inf
+    with (
+        open_writer(tmp_path / "d", recipe) as writer,
+        pytest.raises(Sim2RealError, match=r"2 values of .* not finite"),
+    ):
+        writer.commit(0, Frame({**frame.channels, "intensity": intensity}, frame.record))
+
+
 def test_missing_and_stray_files_are_named(tmp_path):
     export(tmp_path / "d", limit=9)
     frames = tmp_path / "d/frames/000"
@@ -231,14 +295,17 @@ def test_missing_and_stray_files_are_named(tmp_path):
         assert any(text in problem for problem in found), (text, found)
 
 
-def test_values_that_are_not_finite_are_found(tmp_path):
-    recipe = ToyRecipe(views=ToyViews(count=1))
-    frame = ToySimulation(recipe).frame(0)
-    intensity = frame.channels["intensity"].copy()
+def test_values_that_are_not_finite_are_found(folder):
+    """A file of another hand, with its checksums put right."""
+    intensity = Dataset.open(folder).channel(0, "intensity").copy()
     intensity[3, 4:6] = np.nan, np.inf
-    with open_writer(tmp_path / "d", recipe) as writer:
-        writer.commit(0, Frame({**frame.channels, "intensity": intensity}, frame.record))
-    assert ["2 values are not finite" in problem for problem in problems(tmp_path / "d")] == [True]
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, intensity)
+    path = folder / "frames/000/000000.intensity.tif"
+    path.write_bytes(buffer.getvalue())
+    entry = {"sha256": hashlib.sha256(buffer.getvalue()).hexdigest(), "bytes": len(buffer.getvalue())}
+    edit_json(path.with_name("000000.json"), lambda record: record["files"]["intensity"].update(entry))
+    assert any("2 values are not finite" in problem for problem in problems(folder))
 
 
 def test_a_simulator_adds_its_own_checks_and_progress_is_told(folder):

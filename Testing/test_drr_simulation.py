@@ -237,7 +237,8 @@ def test_interpolated_hu_are_rounded_and_absurd_ones_refused(tmp_path):
 def test_names_that_the_input_lacks_are_refused():
     for output, message in (
         ({"thickness": ["liver"]}, "output.thickness: liver is not in this input"),
-        ({"material_thickness": ["gold"]}, "output.material_thickness: gold is not in this input"),
+        ({"material_thickness": ["gold"]}, "output.material_thickness.0: 'gold', must be"),
+        ({"material_thickness": ["lead"]}, "output.material_thickness: lead is not in this input"),
     ):
         with pytest.raises(Sim2RealError, match=message):
             simulation(input={"anatomy": {"spacing_mm": 4.0}}, output=output)
@@ -278,6 +279,17 @@ def test_both_planes_of_a_biplane_show_the_same_patient():
     assert v[-1][:3] / v[-1][3] == pytest.approx(built.header.extra["landmarks_ras"][name], abs=1e-3)
 
 
+def test_a_beam_past_the_patient_and_an_implant_beside_him_are_warned_of(tmp_path, caplog):
+    write_volume(tmp_path / "rod.nrrd", Volume(np.ones((4, 4, 20), np.uint8), translation([5000.0, 0, 0])))
+    implants = [{"volume": str(tmp_path / "rod.nrrd"), "material": "steel"}]
+    simulation(
+        input={"anatomy": {"spacing_mm": 4.0}, "implants": implants},
+        carm={"device": DEVICE, "isocenter_ras": [0, 0, 900]},
+    )
+    assert "The isocentre [0.0, 0.0, 900.0] lies outside" in caplog.text
+    assert "The implant rod.nrrd of steel lies outside" in caplog.text
+
+
 @pytest.mark.parametrize(("name", "labels"), [("pelvis", False), ("abdomen_pelvis", True)])
 def test_real_ct_gives_a_plausible_image(real_data, name, labels):
     """The central ray through a supine adult's pelvis: some 20 cm of tissue, hence −ln T of 3 to 7 at 90 kV."""
@@ -306,6 +318,11 @@ def test_real_ct_gives_a_plausible_image(real_data, name, labels):
         ({"views": {"detector_offset_mm": [150, 0], "jitter": {"detector_offset_mm": 50}}}, "past the central ray"),
         ({"views": {"sampler": "grid", "count": 7}}, "views: a grid over these ranges has 6 or 9 views, not 7"),
         ({"carm": {"device": "generic_biplane"}, "views": {"primary_range_deg": [-60, 80]}}, "on the lateral plane"),
+        ({"physics": {"spectrum": {"kvp": 200}}}, "kvp 200: the shipped spectra cover 40 to 150"),
+        ({"physics": {"materials": {"metal": "bone"}}}, "physics.materials.metal: 'bone', must be 'titanium'"),
+        ({"physics": {"noise": {"photons_per_pixel": 1e39}}}, "less than or equal to"),
+        ({"output": {"channels": []}}, "output.channels"),
+        ({"output": {"thickness": ["sacrum", "sacrum"]}}, "each name may be there once"),
         ({"carm": {"device": "generic_byplane"}}, "carm.device: .generic_byplane., must be one of .*generic_biplane"),
         ({"carm": {"device": DEVICE | {"source_to_isocenter_mm": 1100}}}, "must lie between source and detector"),
         ({"carm": {"device": DEVICE | {"primary_range_deg": [50, -50]}}}, "a range runs from low to high"),

@@ -95,7 +95,7 @@ def test_all_wrong_fields_are_named_at_once_with_value_and_what_is_allowed():
     assert "seed: -1, must be greater than or equal to 0" in message
     assert "views.count: 0, must be greater than or equal to 1" in message
     assert "views.kind: 'spiral', must be 'circle' or 'still'" in message
-    assert "views.widht_px is unknown, did you mean width_px?" in message
+    assert "views.widht_px is unknown, did you mean views.width_px?" in message
     assert "input.volume: 3, must be a path" in message
 
 
@@ -104,7 +104,7 @@ def test_errors_inside_variants_name_the_field_and_not_the_variant():
     assert "tagged.radius: -1" in refusal(wrong, ShapeRecipe)
     assert "tagged.radius is missing" in refusal({"simulator": "shapes", "tagged": {"shape": "ball"}}, ShapeRecipe)
     wrong = {"simulator": "shapes", "tagged": {"shape": "ball", "radius": 1, "sidez": 1}}
-    assert "tagged.sidez is unknown, did you mean sides?" in refusal(wrong, ShapeRecipe)
+    assert "tagged.sidez is unknown, did you mean tagged.sides?" in refusal(wrong, ShapeRecipe)
     wrong = {"simulator": "shapes", "shapes": [{"shape": "ball", "radius": 1, "zzz": 1}]}
     assert "shapes.0.zzz is unknown, possible are" in refusal(wrong, ShapeRecipe)
 

@@ -1,16 +1,19 @@
 """The recipe of an X-ray dataset: everything that shapes it, with its defaults."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or
 
 from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from .acquisition.views import ViewPlan
 from .frames.display import WINDOWS, Polarity, Window
+from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
-from .physics.spectra import ANODE_ANGLE_DEG, PRESETS
+from .physics.spectra import ANODE_ANGLE_DEG, GRID_RANGES, PRESETS
+from .physics.tissues import METALS
 
 Triple = tuple[float, float, float]
 
@@ -27,7 +30,7 @@ class Implant(StrictModel):
     """A solid object in the scene: where `volume` is not 0, `material` replaces whatever the CT shows."""
 
     volume: RecipePath
-    material: str
+    material: Literal[material_names()]
 
 
 class Input(StrictModel):
@@ -74,6 +77,11 @@ class CArm(StrictModel):
         return BIPLANES.get(self.device) or (DEVICES[self.device],)
 
 
+MAX_PHOTONS = 1e12
+"""A pixel of a radiograph gets some 10⁴ to 10⁶ photons; single precision counts this many without overflow."""
+
+MAX_ELECTRONIC_KEV = 1e9
+
 BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
 OF_A_TUBE = ("filtration_mm_al", "filtration_mm_cu", "anode_angle_deg", "generator")
 
@@ -110,6 +118,10 @@ class Spectrum(StrictModel):
         changed = [name for name in OF_A_TUBE if getattr(self, name) != type(self).model_fields[name].default]
         if self.kvp is None and changed:
             raise ValueError(f"{', '.join(changed)} shapes the beam of a tube voltage; give kvp, not {given[0]}")
+        if self.kvp is not None and self.generator == "grid":
+            for name, (low, high) in GRID_RANGES.items():
+                if not low <= getattr(self, name) <= high:
+                    raise ValueError(f"{name} {getattr(self, name):g}: the shipped spectra cover {low:g} to {high:g}")
         return self
 
 
@@ -122,14 +134,14 @@ class Materials(StrictModel):
     """
 
     rule: Literal["tissues", "three_materials", "conventional"] = "tissues"
-    metal: str = "titanium"
+    metal: Literal[METALS] = "titanium"
 
 
 class Noise(StrictModel):
     """Quantum and electronic noise (see `noise.NoiseModel`); photons_per_pixel null for a noise-free image."""
 
-    photons_per_pixel: PositiveFloat | None = 5e5
-    electronic_kev: NonNegativeFloat = 0.0
+    photons_per_pixel: Annotated[float, Field(gt=0, le=MAX_PHOTONS)] | None = 5e5
+    electronic_kev: Annotated[float, Field(ge=0, le=MAX_ELECTRONIC_KEV)] = 0.0
     crosstalk: tuple[Triple, Triple, Triple] = CROSSTALK
 
     @model_validator(mode="after")
@@ -137,8 +149,8 @@ class Noise(StrictModel):
         if self.photons_per_pixel is None and self.electronic_kev > 0:
             raise ValueError("electronic noise is spread over the photons of a pixel; give photons_per_pixel too")
         weights = [weight for row in self.crosstalk for weight in row]
-        if min(weights) < 0 or sum(weights) == 0:
-            raise ValueError("crosstalk weights must not be negative, nor all 0")
+        if min(weights) < 0 or not 0 < sum(weights) < math.inf:
+            raise ValueError("crosstalk weights must not be negative, nor all 0, and have a finite sum")
         return self
 
     def model(self) -> NoiseModel | None:
@@ -171,6 +183,15 @@ class Heatmaps(StrictModel):
     downsampling: Annotated[int, Field(ge=1, le=16)] = 1
 
 
+Image = Literal["intensity", "fraction", "attenuation", "display"]
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name may be there once")
+    return names
+
+
 class Output(StrictModel):
     """What is stored of each frame.
 
@@ -179,9 +200,9 @@ class Output(StrictModel):
     thickness: names of the labels whose thickness maps are stored; `material_thickness`: of materials.
     """
 
-    channels: tuple[Literal["intensity", "fraction", "attenuation", "display"], ...] = ("intensity", "display")
-    thickness: tuple[str, ...] = ()
-    material_thickness: tuple[str, ...] = ()
+    channels: Annotated[tuple[Image, ...], Field(min_length=1), AfterValidator(_different)] = ("intensity", "display")
+    thickness: Annotated[tuple[str, ...], AfterValidator(_different)] = ()
+    material_thickness: Annotated[tuple[Literal[material_names()], ...], AfterValidator(_different)] = ()
     heatmaps: Heatmaps | None = None
     display: Display = Display()
 

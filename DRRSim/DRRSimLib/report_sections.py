@@ -9,18 +9,19 @@ from Sim2RealLib.dataset.reader import Dataset
 from Sim2RealLib.report import Section
 
 from .acquisition.carm import CArmPose
+from .frame_record import drr_record
 
 
 def report_sections(dataset: Dataset) -> Iterator[Section]:
-    records = [dataset.record(index)["carm"] for index in dataset.indices]
-    angles = np.array([[record["primary_deg"], record["secondary_deg"]] for record in records])
+    poses = [drr_record(dataset.frame(index)).carm for index in dataset.indices]
+    angles = np.array([[pose.primary_deg, pose.secondary_deg] for pose in poses])
     low, high = angles.min(axis=0), angles.max(axis=0)
     corners = [CArmPose(*corner, (0, 0, 0), 0, 0).words for corner in (low, high)]
     yield Section(
         "View coverage",
         _sphere_png(angles),
         f"Direction from the isocentre to the detector, seen from in front of the patient: from {corners[0]} to "
-        f"{corners[1]}. Equal areas of the sphere with equal numbers of points are covered equally.",
+        f"{corners[1]}. On this globe areas near the rim are foreshortened, so that points crowd there.",
     )
 
 

@@ -144,6 +144,7 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
     labels = build_label_scene(backend, anatomy.labels) if anatomy.labels is not None else None
     _require_image_memory(recipe, backend, scene, anatomy)
     isocenter = _isocenter(recipe, anatomy)
+    _warn_of_misplacement(anatomy, isocenter)
     header = DatasetHeader(
         simulator=recipe.simulator,
         frame_count=recipe.views.count * len(recipe.carm.planes()),
@@ -204,8 +205,10 @@ def _require_isocenter_on_detector(recipe: DrrRecipe, device: CArmDevice) -> Non
 
 def _require_image_memory(recipe: DrrRecipe, backend: Backend, scene: XrayScene, anatomy: Anatomy) -> None:
     """Sim2RealError if the images of a frame do not fit, counted as float32 pages of the detector's size."""
-    device, output = recipe.carm.planes()[0], recipe.output
-    pages = 2 * len(scene.materials) + WORKING_PAGES + len(anatomy.classes) // 4 + len(output.thickness)
+    device = max(recipe.carm.planes(), key=lambda plane: plane.width_px * plane.height_px)
+    output = recipe.output
+    pages = 2 * len(scene.materials) + WORKING_PAGES + len(anatomy.classes) // 4
+    pages += len(output.thickness) + len(output.material_thickness)
     if output.heatmaps is not None:
         pages += len(anatomy.landmarks) // output.heatmaps.downsampling**2
     needed = 4 * device.width_px * device.height_px * pages
@@ -226,6 +229,23 @@ def _isocenter(recipe: DrrRecipe, anatomy: Anatomy) -> np.ndarray:
     if anatomy.landmarks:
         return np.mean(list(anatomy.landmarks.values()), axis=0)
     return body_center_ras(anatomy.hu)
+
+
+def _warn_of_misplacement(anatomy: Anatomy, isocenter_ras: np.ndarray) -> None:
+    """Warn where the beam's isocentre or an implant lies outside the CT: possible, but hardly ever meant."""
+    if not anatomy.hu.contains(isocenter_ras):
+        low, high = anatomy.hu.corners_ras.min(axis=0), anatomy.hu.corners_ras.max(axis=0)
+        LOG.warning(
+            "The isocentre %s lies outside %s, which reaches from %s to %s (RAS, mm): images may show nothing of it.",
+            np.round(isocenter_ras).tolist(),
+            anatomy.hu.name,
+            np.round(low).tolist(),
+            np.round(high).tolist(),
+        )
+    for mask, name in anatomy.implants:
+        middle = mask.corners_ras.mean(axis=0)
+        if not anatomy.hu.contains(middle):
+            LOG.warning("The implant %s of %s lies outside %s.", mask.name, name, anatomy.hu.name)
 
 
 def _channels(recipe: DrrRecipe) -> dict[str, Channel]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from Sim2RealLib.dataset.checks import Problem, check_dataset
+from Sim2RealLib.dataset.checks import Problem, check_dataset, header_differences
 from Sim2RealLib.dataset.layout import RECIPE_YAML
 from Sim2RealLib.dataset.reader import Dataset
+from Sim2RealLib.errors import Sim2RealError
 
 from .simulators import load_recipe, open_recipe, simulator_named
 
@@ -23,8 +24,16 @@ def check_frames(
     """
     dataset = Dataset.open(folder)
     simulator = simulator_named(dataset.header.simulator, str(folder))
-    checks = [simulator.frame_checks(dataset)]
+    checks, problems = [], []
+    try:
+        checks.append(simulator.frame_checks(dataset))
+    except Sim2RealError as error:
+        problems.append(Problem(str(folder), f"labels cannot be checked: {error}"))
     if against_input:
         simulation = open_recipe(load_recipe(folder / RECIPE_YAML, settings), backend)
-        checks.append(simulator.input_checks(dataset, simulation))
-    return list(check_dataset(folder, lambda frame: (what for check in checks for what in check(frame)), on_frame))
+        differences = list(header_differences(dataset, simulation.header))
+        problems += differences
+        if not differences:
+            checks.append(simulator.input_checks(dataset, simulation))
+    found = check_dataset(folder, lambda frame: (what for check in checks for what in check(frame)), on_frame)
+    return [*problems, *found]

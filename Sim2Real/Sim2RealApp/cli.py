@@ -148,7 +148,12 @@ def convert(
 ) -> None:
     """Write a dataset in a format that others read."""
     from Sim2RealLib.convert import convert_dataset
+    from Sim2RealLib.dataset.reader import Dataset
 
+    dataset = Dataset.open(folder)
+    if len(dataset) < dataset.header.frame_count:
+        total = dataset.header.frame_count
+        errors.print(f"{escape(str(folder))} is not finished: {len(dataset)} of {total} frames.", soft_wrap=True)
     with _progress() as progress:
         bar = progress.add_task("Converting", total=None)
         for done, total in convert_dataset(folder, to, out):

@@ -5,6 +5,7 @@ setting of the command line. `read_recipe` and `apply_settings` therefore return
 """
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
@@ -243,7 +244,9 @@ def _fault(model: type[BaseModel], recipe: Any, item: dict[str, Any]) -> str:
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         allowed = sorted(_fields_at(model, field[:-1]))
         near = difflib.get_close_matches(field[-1], allowed, n=1)
-        return f"{name} is unknown, " + (f"did you mean {near[0]}?" if near else f"possible are {', '.join(allowed)}")
+        if near:
+            return f"{name} is unknown, did you mean {'.'.join([*field[:-1], near[0]])}?"
+        return f"{name} is unknown, possible are {', '.join(allowed)}"
     if item["type"] in _ALLOWED:
         return f"{name}: {_shown(item['input'])}, must be {_ALLOWED[item['type']]}"
     message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
@@ -284,5 +287,7 @@ def sections_in(annotation: Any) -> Iterator[type]:
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a section"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -51,6 +51,11 @@ class Volume:
         )
         return transform_points(self.ras_from_ijk, corners_ijk)
 
+    def contains(self, points_ras: np.ndarray) -> np.ndarray:
+        """Whether points (..., 3) lie within the outer faces of the voxels."""
+        ijk = transform_points(self.ijk_from_ras, points_ras)
+        return np.all((ijk >= -0.5) & (ijk <= np.array(self.shape_ijk) - 0.5), axis=-1)
+
     def same_grid(self, other: "Volume") -> bool:
         """Whether both have the same shape and every voxel centre agrees within 1 % of a voxel."""
         if self.array.shape != other.array.shape:

@@ -1,5 +1,6 @@
 """Volumes from files and back: NIfTI-1, NRRD, MetaImage and DICOM series."""
 
+import logging
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from .itk_io import detached_data, itk_image, read_itk, read_itk_slices, silent_
 from .nifti import read_nifti
 from .provenance import input_record
 from .volume import Volume
+
+LOG = logging.getLogger("sim2real")
 
 LOWEST_HU = -1024
 """Air is −1000 HU; scanners pad with values below −1024, which mean nothing."""
@@ -97,6 +100,14 @@ def read_labels(path: str | Path, reference: Volume) -> tuple[Volume, dict[str, 
     lost = np.setdiff1d(label_ids(labels), label_ids(resampled))
     if not resampled.array.any():
         raise Sim2RealError(f"{labels.name}: none of its labels lies inside {reference.name}.")
+    if covered < 1.0 or lost.size:
+        LOG.warning(
+            "%s is on another grid than %s: it covers %.0f %% of it%s.",
+            labels.name,
+            reference.name,
+            100 * covered,
+            f", and labels {', '.join(map(str, lost))} are lost" if lost.size else "",
+        )
     return resampled, record | {"resampled": True, "covered": covered, "lost_labels": lost.tolist()}
 
 
@@ -194,8 +205,7 @@ def _coverage(labels: Volume, reference: Volume) -> float:
     """The share of the voxels of `reference`, sampled evenly, that lie inside the grid of `labels`."""
     axes = [np.linspace(0, size - 1, min(size, _COVERAGE_SAMPLES)) for size in reference.shape_ijk]
     samples = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    ijk = transform_points(labels.ijk_from_ras @ reference.ras_from_ijk, samples)
-    return float(np.mean(np.all((ijk >= -0.5) & (ijk <= np.array(labels.shape_ijk) - 0.5), axis=1)))
+    return float(np.mean(labels.contains(transform_points(reference.ras_from_ijk, samples))))
 
 
 def _resample_nearest(labels: Volume, reference: Volume) -> np.ndarray:

@@ -41,7 +41,7 @@ class CArmDevice:
     name: str
     width_px: SidePx
     height_px: SidePx
-    pixel_mm: PositiveFloat
+    pixel_mm: Annotated[float, Field(ge=1e-3, le=100)]
     source_to_detector_mm: PositiveFloat
     source_to_isocenter_mm: PositiveFloat
     primary_range_deg: Range = (-180.0, 180.0)

@@ -8,10 +8,10 @@ seed and i alone.
 import math
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 from scipy.stats import qmc
 
 from Sim2RealLib.recipe import strict_dataclass
@@ -19,6 +19,8 @@ from Sim2RealLib.recipe import strict_dataclass
 from .carm import CArmDevice, CArmPose, Range
 
 GOLDEN_RATIO = (1.0 + 5.0**0.5) / 2.0
+
+MAX_EXPOSURES = 5_000_000
 
 DIRECTION_STREAM, PATIENT_STREAM, PLANE_STREAM = 1, 2, 3
 """Numbers that keep the random streams of an exposure apart."""
@@ -66,11 +68,11 @@ class ViewPlan:
     on_limit: what happens to a pose that the device cannot reach.
     """
 
-    count: PositiveInt = 200
+    count: Annotated[int, Field(ge=1, le=MAX_EXPOSURES)] = 200
     sampler: Sampler = Sampler.FIBONACCI
     primary_range_deg: Range = (-60.0, 60.0)
     secondary_range_deg: Range = (-45.0, 45.0)
-    in_plane_deg: float = 0.0
+    in_plane_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
     detector_offset_mm: tuple[float, float] = (0.0, 0.0)
     collimation_mm: tuple[float, float] | None = None
     jitter: Jitter = Jitter()

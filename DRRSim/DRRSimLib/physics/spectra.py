@@ -27,10 +27,15 @@ ANODE_ANGLE_DEG = 10.0
 PRESETS = {"60kV_Al3.5": (60.0, 3.5), "90kV_Al4.0": (90.0, 4.0), "120kV_Al4.3": (120.0, 4.3)}
 """Tube voltage in kV and total filtration in mm of aluminium; half-value layers 2.54, 4.07 and 5.60 mm of aluminium."""
 
-ALUMINIUM_RANGE_MM = (0.5, 50.0)
-"""Less would let energies through that are below the tables."""
+GRID_RANGES = {
+    "kvp": (40.0, 150.0),
+    "filtration_mm_al": (0.5, 50.0),  # less would let energies through that are below the tables
+    "filtration_mm_cu": (0.0, 5.0),
+    "anode_angle_deg": (6.0, 20.0),
+}
+"""What the shipped grid and the filters in front of it cover."""
 
-COPPER_RANGE_MM = (0.0, 5.0)
+MAX_CSV_PHOTONS = 1e30
 CSV_HEADER = ["energy_kev", "photons"]
 
 NEGLIGIBLE_SHARE = 1e-9
@@ -76,10 +81,9 @@ def spectrum_from_grid(
     Sim2RealError outside the ranges.
     """
     angles_deg, voltages_kv, energies_kev, fluence = _grid()
-    _require_range("filtration_mm_al", filtration_mm_al, ALUMINIUM_RANGE_MM)
-    _require_range("filtration_mm_cu", filtration_mm_cu, COPPER_RANGE_MM)
-    _require_range("kvp", kvp, (voltages_kv[0], voltages_kv[-1]))
-    _require_range("anode_angle_deg", anode_angle_deg, (angles_deg[0], angles_deg[-1]))
+    given = {"kvp": kvp, "filtration_mm_al": filtration_mm_al, "filtration_mm_cu": filtration_mm_cu}
+    for name, value in (given | {"anode_angle_deg": anode_angle_deg}).items():
+        _require_range(name, value, GRID_RANGES[name])
     at_angle = np.tensordot(_lagrange_weights(np.log(angles_deg), np.log(anode_angle_deg)), fluence, axes=1)
     lower = min(int(kvp - voltages_kv[0]), voltages_kv.size - 2)
     fraction = kvp - voltages_kv[lower]
@@ -221,8 +225,8 @@ def _csv_numbers(row: list[str], where: str) -> tuple[float, float]:
         energy_kev, photons = map(float, row)
     except ValueError:
         raise Sim2RealError(f"{where}: expected two numbers, energy_kev,photons, not “{','.join(row)}”.") from None
-    if not (np.isfinite([energy_kev, photons]).all() and energy_kev > 0 and photons >= 0):
-        raise Sim2RealError(f"{where}: energies must be positive, and photons finite and not negative.")
+    if not (np.isfinite([energy_kev, photons]).all() and energy_kev > 0 and 0 <= photons <= MAX_CSV_PHOTONS):
+        raise Sim2RealError(f"{where}: energies must be positive, and photons from 0 to {MAX_CSV_PHOTONS:g}.")
     return energy_kev, photons
 
 

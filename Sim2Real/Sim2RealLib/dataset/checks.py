@@ -1,6 +1,7 @@
 """Is a dataset whole and sound? Everything its files say of each other is recomputed."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import Sim2RealError
-from ..simulation import Channel
+from ..simulation import Channel, DatasetHeader
 from .layout import (
     DATASET_JSON,
     DISPLAY,
@@ -24,7 +25,9 @@ from .layout import (
 )
 from .masks import decode_mask, encode_mask
 from .reader import MAX_JSON_BYTES, Dataset, StoredFrame, read_contained
-from .schema import CameraEntry, MaskEntry, record_sha256
+from .schema import DESCRIPTION_SEAL, RECORD_SEAL, CameraEntry, DatasetJson, MaskEntry, from_json, is_sealed, to_json
+
+CHANGED = "changed since it was written: it has another checksum than its own"
 
 MAX_POSE_ERROR = 1e-6
 """Largest entry of RᵀR − 1 at which a rotation written with 16 digits still counts as one."""
@@ -56,11 +59,31 @@ def check_dataset(
     except Sim2RealError as error:
         yield Problem(DATASET_JSON, str(error))
         return
+    yield from _check_description(dataset)
     yield from _check_recipe(dataset)
     yield from _check_names(dataset)
     for done, index in enumerate(dataset.indices, start=1):
         yield from _check_frame(dataset, index, check_frame)
         on_frame(done, len(dataset))
+
+
+def header_differences(dataset: Dataset, header: DatasetHeader) -> Iterator[Problem]:
+    """What dataset.json says otherwise than `header`, which the recipe gives with the inputs at hand.
+
+    An input file is the same if its bytes are; where it lies and what it is called may have changed.
+    """
+    stored = dataset.header
+    known = [[entry.get("sha256") or json.loads(to_json(entry)) for entry in h.inputs] for h in (stored, header)]
+    if known[0] != known[1]:
+        yield Problem(DATASET_JSON, "its inputs are not those that the recipe finds now")
+        return
+    parts = {"classes": (stored.classes, header.classes), "channels": (stored.channels, header.channels)}
+    parts["frame_count"] = (stored.frame_count, header.frame_count)
+    extra = json.loads(to_json(header.extra))
+    parts |= {f"extra.{key}": (stored.extra.get(key), extra[key]) for key in extra if key != "backend"}
+    for name, (before, now) in parts.items():
+        if before != now:
+            yield Problem(DATASET_JSON, f"{name} is not what the recipe and its inputs give")
 
 
 def as_ranges(indices: Sequence[int]) -> str:
@@ -69,6 +92,12 @@ def as_ranges(indices: Sequence[int]) -> str:
     parts = zip([0, *breaks], [*breaks, len(indices)], strict=True)
     runs = [(indices[start], indices[stop - 1]) for start, stop in parts]
     return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
+
+
+def _check_description(dataset: Dataset) -> Iterator[Problem]:
+    data = read_contained(dataset.folder, DATASET_JSON, MAX_JSON_BYTES)
+    if not is_sealed(from_json(data, DatasetJson, DATASET_JSON)[1], DESCRIPTION_SEAL):
+        yield Problem(DATASET_JSON, CHANGED)
 
 
 def _check_recipe(dataset: Dataset) -> Iterator[Problem]:
@@ -119,11 +148,20 @@ def _check_frame(
     except Sim2RealError as error:
         yield Problem(record_file(index), str(error))
         return
+    intact = True
     for name, channel in dataset.header.channels.items():
         for what in _image_faults(frame, name, channel):
+            intact = False
             yield Problem(frame.relative_path(name), what)
-    for what in (*_label_faults(frame), *check_frame(frame)):
+    for what in (*_label_faults(frame), *(_faults_of(frame, check_frame) if intact else ())):
         yield Problem(record_file(index), what)
+
+
+def _faults_of(frame: StoredFrame, check_frame: Callable[[StoredFrame], Iterable[str]]) -> Iterator[str]:
+    try:
+        yield from check_frame(frame)
+    except Sim2RealError as error:
+        yield str(error)
 
 
 def _image_faults(frame: StoredFrame, name: str, channel: Channel) -> Iterator[str]:
@@ -143,8 +181,8 @@ def _image_faults(frame: StoredFrame, name: str, channel: Channel) -> Iterator[s
 
 
 def _label_faults(frame: StoredFrame) -> Iterator[str]:
-    if record_sha256(frame.record) != frame.parsed.record_sha256:
-        yield "changed since it was written: it has another checksum than its own"
+    if not is_sealed(frame.record, RECORD_SEAL):
+        yield CHANGED
     camera = frame.parsed.camera
     if camera is not None:
         yield from _camera_faults(camera, frame)

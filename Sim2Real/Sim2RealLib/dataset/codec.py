@@ -38,7 +38,13 @@ def require_supported(name: str, channel: Channel) -> None:
 
 
 def encode(array: np.ndarray, channel: Channel) -> bytes:
-    """The file of an image (H, W), as TIFF also (pages, H, W); ValueError for other shapes and dtypes."""
+    """The file of an image (H, W), as TIFF also (pages, H, W).
+
+    ValueError for other shapes and dtypes; Sim2RealError for values that are not finite, and for more than 2 GiB.
+    """
+    _require_moderate(array.nbytes)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Sim2RealError(f"{np.count_nonzero(~np.isfinite(array))} values of {channel.description} are not finite.")
     dimensions = (2, 3) if channel.extension == "tif" else (2,)
     if array.dtype != channel.dtype or array.ndim not in dimensions or array.size == 0:
         raise ValueError(f"{array.dtype} of shape {array.shape} is not a {channel.extension} of {channel.dtype}")

@@ -18,6 +18,7 @@ REPORT_HTML = "report.html"
 LOCK = ".lock"
 FRAMES = "frames"
 FRAMES_A_FOLDER = 1000
+MAX_FRAMES = 10_000_000
 TEMPORARY_SUFFIX = ".tmp"
 
 DISPLAY = "display"

@@ -17,9 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .. import __version__
 from ..errors import Sim2RealError
 from ..simulation import Channel, DatasetHeader, LabelClass
-from .layout import CHANNEL_NAME
+from .layout import CHANNEL_NAME, MAX_FRAMES
 
 SCHEMA_VERSION = 1
+DESCRIPTION_SEAL, RECORD_SEAL = "description_sha256", "record_sha256"
+"""Keys under which dataset.json and a frame's JSON carry their own checksum."""
+
 CONVENTIONS = {
     "world": "RAS, mm",
     "transforms": "a_from_b: 4x4, acts on column vectors",
@@ -43,8 +46,9 @@ class DatasetJson(_Model):
     """dataset.json: what is true of every frame, and what made them."""
 
     schema_version: Literal[1]
+    description_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     simulator: str
-    frame_count: int = Field(ge=1)
+    frame_count: int = Field(ge=1, le=MAX_FRAMES)
     conventions: dict[str, str]
     classes: tuple[LabelClass, ...]
     channels: dict[Name, Channel]
@@ -120,13 +124,19 @@ def describe(header: DatasetHeader, recipe_sha256: str) -> dict[str, Any]:
         "software": _software(),
         "extra": dict(header.extra),
     }
-    return json.loads(to_json(content))
+    return json.loads(to_json(sealed(content, DESCRIPTION_SEAL)))
 
 
-def record_sha256(record: Mapping[str, Any]) -> str:
-    """The checksum that a frame's record carries of the rest of itself, whatever the layout of its text."""
-    rest = json.loads(to_json({key: value for key, value in record.items() if key != "record_sha256"}))
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def sealed(content: Mapping[str, Any], seal: str) -> dict[str, Any]:
+    """`content` with a checksum of itself under the key `seal`, the same whatever the layout of its text."""
+    rest = json.loads(to_json({key: value for key, value in content.items() if key != seal}))
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return {**content, seal: hashlib.sha256(canonical.encode()).hexdigest()}
+
+
+def is_sealed(content: Mapping[str, Any], seal: str) -> bool:
+    """Whether nothing in `content` has changed since it was sealed."""
+    return sealed(content, seal)[seal] == content.get(seal)
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
@@ -147,13 +157,19 @@ def from_json(data: bytes, model: type[Parsed], where: str) -> tuple[Parsed, dic
                 f"{where}: made by another version (schema {found}, this one reads {SCHEMA_VERSION}). "
                 "Install the surgical-sim2real that made it, or export it again."
             )
-        return model.model_validate(content), content
+    except (ValueError, RecursionError) as error:
+        raise Sim2RealError(f"{where}: damaged, not JSON ({error}).") from error
+    return validated(model, content, where), content
+
+
+def validated(model: type[Parsed], content: Any, where: str) -> Parsed:
+    """`content` as `model`; Sim2RealError names `where` and the wrong field."""
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole"
         raise Sim2RealError(f"{where}: damaged, {field}: {first['msg']}.") from error
-    except (ValueError, RecursionError) as error:
-        raise Sim2RealError(f"{where}: damaged, not JSON ({error}).") from error
 
 
 def _table(value: Any) -> str:

@@ -29,7 +29,7 @@ from .layout import (
     record_file,
 )
 from .reader import MAX_JSON_BYTES, Dataset, read_contained
-from .schema import DatasetJson, describe, from_json, record_sha256, to_json
+from .schema import RECORD_SEAL, DatasetJson, describe, from_json, sealed, to_json
 
 
 def store_frame(folder: Path, header: DatasetHeader, index: int, frame: Frame) -> None:
@@ -52,7 +52,7 @@ def store_frame(folder: Path, header: DatasetHeader, index: int, frame: Frame) -
         }
         files.append((path, data))
     record = {"index": index, "files": entries, **frame.record}
-    files.append((target / record_file(index), to_json(record | {"record_sha256": record_sha256(record)})))
+    files.append((target / record_file(index), to_json(sealed(record, RECORD_SEAL))))
     target.mkdir(parents=True, exist_ok=True)
     write_together(files)
 

@@ -1,0 +1,69 @@
+"""What a stored X-ray frame and its dataset must hold beyond the part that all simulators share."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from Sim2RealLib.dataset.reader import Dataset, StoredFrame
+from Sim2RealLib.dataset.schema import CameraEntry, validated
+
+Pair = tuple[float, float]
+Triple = tuple[float, float, float]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class CArmRecord(_Model):
+    """`frame_labels.pose_record` with the device; see Docs/DatasetFormat.md."""
+
+    device: str
+    exposure: int
+    primary_deg: float
+    secondary_deg: float
+    in_plane_deg: float
+    angles: str
+    isocenter_ras: Triple
+    source_to_detector_mm: float
+    source_to_isocenter_mm: float
+    detector_offset_mm: Pair
+    open_field_px: tuple[float, float, float, float]
+
+
+class LandmarkRecord(_Model):
+    """`frame_labels.landmark_records`."""
+
+    position_px: Pair | None
+    visible: bool
+    in_field: bool
+    collimated: bool
+    behind_source: bool
+    tissue_mm: float | None
+
+
+class DrrRecord(_Model):
+    """The geometry of a frame."""
+
+    camera: CameraEntry
+    carm: CArmRecord
+    landmarks: dict[str, LandmarkRecord]
+
+
+class DrrExtra(_Model):
+    """`extra` of an X-ray dataset's dataset.json, as far as frames are checked against it."""
+
+    backend: str
+    open_beam_kev: float = Field(gt=0)
+    landmarks_ras: dict[str, Triple]
+
+
+def drr_record(frame: StoredFrame) -> DrrRecord:
+    """Sim2RealError, naming the field, if the frame's record is not that of an X-ray frame."""
+    return validated(DrrRecord, frame.record, f"frame {frame.index}")
+
+
+def drr_extra(dataset: Dataset) -> DrrExtra:
+    """Sim2RealError, naming the field, if dataset.json is not that of an X-ray dataset."""
+    extra: dict[str, Any] = dict(dataset.header.extra)
+    return validated(DrrExtra, extra, f"{dataset.folder}/dataset.json: extra")
