@@ -1,9 +1,8 @@
-"""Transforms, grids and the pinhole camera against closed forms."""
+"""Transforms and grids against closed forms."""
 
 import numpy as np
 import pytest
 
-from Sim2RealLib.cameras import PinholeCamera
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import invert_rigid, require_grid_affine, rotation, transform_points, translation
 from Sim2RealLib.volume import Volume
@@ -47,18 +46,3 @@ def test_corners_of_a_volume_lie_half_a_voxel_outside_the_centres():
     volume = Volume(np.zeros((4, 3, 2)), translation([10, 20, 30]) @ np.diag([-1.0, 2.0, 3.0, 1.0]))
     assert volume.corners_ras.min(axis=0) == pytest.approx([10 - 1.5, 20 - 1, 30 - 1.5])
     assert volume.corners_ras.max(axis=0) == pytest.approx([10 + 0.5, 20 + 5, 30 + 10.5])
-
-
-@pytest.mark.parametrize("fx_px", [800.0, -800.0])
-def test_pinhole_projects_by_its_matrix_and_back(fx_px):
-    camera = PinholeCamera(fx_px, 790.0, 320.5, 239.0, 640, 480)
-    points = np.random.default_rng(1).uniform([-200, -200, 100], [200, 200, 900], (100, 3))
-    homogeneous = points @ camera.matrix.T
-    assert camera.project(points) == pytest.approx(homogeneous[:, :2] / homogeneous[:, 2:])
-    rays = camera.unproject(camera.project(points))
-    assert rays == pytest.approx(points / np.linalg.norm(points, axis=1, keepdims=True))
-
-
-def test_points_behind_a_pinhole_have_no_image():
-    assert np.isnan(PinholeCamera(100, 100, 50, 50, 100, 100).project([[0, 0, -1.0], [0, 0, 0.0]])).all()
-    assert not PinholeCamera(100, 100, 50, 50, 100, 100).contains(np.array([np.nan, np.nan]))

@@ -1,31 +1,16 @@
-"""Camera models: from a point in the camera frame to a position in the image and back.
+"""Pinhole cameras, and X-ray sources with a flat detector."""
 
-Camera frame: OpenCV's, x right, y down, z towards the scene or detector, origin at the pinhole or the focal spot, mm.
-Image coordinates are continuous with (0, 0) at the outer corner of the top-left pixel: the centre of pixel (column c,
-row r) is (c + ½, r + ½).
-"""
-
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
+from pydantic import field_validator
+
+from ..recipe import strict_dataclass
+from .camera import Camera, SidePx, scaled_side
 
 
-class Camera(Protocol):
-    """What every camera model offers; fisheye models have the same two functions and another formula inside."""
-
-    width_px: int
-    height_px: int
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 3) in the camera frame to image positions (..., 2); NaN where the model sees no such point."""
-
-    def unproject(self, positions_px: np.ndarray) -> np.ndarray:
-        """Image positions (..., 2) to unit rays (..., 3) in the camera frame; NaN outside the model's domain."""
-
-
-@dataclass(frozen=True)
-class PinholeCamera:
+@strict_dataclass
+class PinholeCamera(Camera):
     """A pinhole camera, or an X-ray source with a flat detector.
 
     `fx_px` and `fy_px` may be negative: a negative one is an image stored mirrored along that axis. X-ray images are,
@@ -37,8 +22,16 @@ class PinholeCamera:
     fy_px: float
     cx_px: float
     cy_px: float
-    width_px: int
-    height_px: int
+    width_px: SidePx
+    height_px: SidePx
+    model: Literal["pinhole"] = "pinhole"
+
+    @field_validator("fx_px", "fy_px")
+    @classmethod
+    def _not_zero(cls, focal_px: float) -> float:
+        if focal_px == 0.0:
+            raise ValueError("a focal length is not 0")
+        return focal_px
 
     @property
     def matrix(self) -> np.ndarray:
@@ -65,7 +58,12 @@ class PinholeCamera:
         )
         return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
 
-    def contains(self, positions_px: np.ndarray) -> np.ndarray:
-        """Whether image positions (..., 2) lie on the image; NaN does not."""
-        x, y = np.moveaxis(np.asarray(positions_px), -1, 0)
-        return (x >= 0) & (x < self.width_px) & (y >= 0) & (y < self.height_px)
+    def scaled(self, factor: float) -> "PinholeCamera":
+        return PinholeCamera(
+            self.fx_px * factor,
+            self.fy_px * factor,
+            self.cx_px * factor,
+            self.cy_px * factor,
+            scaled_side(self.width_px, factor),
+            scaled_side(self.height_px, factor),
+        )

@@ -1,0 +1,1 @@
+"""DepthSim: endoscopy frames with exact depth from CT colonography or generated colons."""

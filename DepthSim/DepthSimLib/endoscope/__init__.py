@@ -1,0 +1,1 @@
+"""The endoscope: its camera, lights and sensor, and where it goes."""
