@@ -69,6 +69,19 @@ def test_pages_keep_their_order_and_number(pages, tmp_path):
     np.testing.assert_array_equal(read.reshape(stack.shape), stack)
 
 
+def test_colours_come_first_in_memory_and_last_in_the_file(tmp_path):
+    channel = Channel("png", "uint8", "1", "")
+    image = np.random.default_rng(1).integers(0, 256, (3, 20, 30), np.uint8)
+    data = encode(image, channel)
+    np.testing.assert_array_equal(decode(data, channel, image.shape), image)
+    (tmp_path / "colour.png").write_bytes(data)
+    assert Image.open(tmp_path / "colour.png").mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "colour.png"))[..., 2], image[2])
+    for wrong in (image[:2], image.astype(np.uint16)):
+        with pytest.raises(ValueError, match="is not a png"):
+            encode(wrong, Channel("png", str(wrong.dtype), "1", ""))
+
+
 def test_special_float_values_survive():
     channel = Channel("tif", "float32", "1", "")
     image = np.array([[0.0, -0.0, np.float32(1e-45), np.finfo(np.float32).max]], np.float32)

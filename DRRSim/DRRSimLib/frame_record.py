@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
-from Sim2RealLib.dataset.schema import CameraEntry, validated
+from Sim2RealLib.dataset.schema import CameraEntry, Matrix3, validated
 
 Pair = tuple[float, float]
 Triple = tuple[float, float, float]
@@ -42,10 +42,16 @@ class LandmarkRecord(_Model):
     tissue_mm: float | None
 
 
+class XraySource(CameraEntry):
+    """The camera, whose K says where the detector is."""
+
+    matrix: Matrix3
+
+
 class DrrRecord(_Model):
     """The geometry of a frame."""
 
-    camera: CameraEntry
+    camera: XraySource
     carm: CArmRecord
     landmarks: dict[str, LandmarkRecord]
 

@@ -50,7 +50,10 @@ class DatasetHeader:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One view: images, (H, W) or (pages, H, W), by channel name, and the JSON record of its labels and geometry."""
+    """One view: images by channel name and the JSON record of its labels and geometry.
+
+    An image is (H, W), (pages, H, W) or, in colour, (3, H, W).
+    """
 
     channels: Mapping[str, np.ndarray]
     record: Mapping[str, Any]

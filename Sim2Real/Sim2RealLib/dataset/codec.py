@@ -1,6 +1,7 @@
 """Images to bytes and back, losslessly, and always to the same bytes.
 
-Metric images are TIFF (float32 or integer, one page or several), display images and label maps greyscale PNG.
+Metric images are TIFF (float32 or integer, one page or several), display images and label maps PNG, grey or RGB. In
+memory colours come first, as pages do: (3, H, W).
 Deflating pays for masks and thickness maps, which are mostly zeros; on quantum noise it takes 30 times as long as plain
 writing and saves nothing. A sample of the rows decides.
 """
@@ -38,18 +39,23 @@ def require_supported(name: str, channel: Channel) -> None:
 
 
 def encode(array: np.ndarray, channel: Channel) -> bytes:
-    """The file of an image (H, W), as TIFF also (pages, H, W).
+    """The file of an image (H, W), as TIFF also (pages, H, W), as 8-bit PNG also (3, H, W).
 
     ValueError for other shapes and dtypes; Sim2RealError for values that are not finite, and for more than 2 GiB.
     """
     _require_moderate(array.nbytes)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Sim2RealError(f"{np.count_nonzero(~np.isfinite(array))} values of {channel.description} are not finite.")
-    dimensions = (2, 3) if channel.extension == "tif" else (2,)
-    if array.dtype != channel.dtype or array.ndim not in dimensions or array.size == 0:
+    if array.dtype != channel.dtype or array.size == 0 or not _fits(array, channel):
         raise ValueError(f"{array.dtype} of shape {array.shape} is not a {channel.extension} of {channel.dtype}")
     array = np.ascontiguousarray(array)
     return _encode_tiff(array) if channel.extension == "tif" else _encode_png(array)
+
+
+def _fits(array: np.ndarray, channel: Channel) -> bool:
+    if channel.extension == "png" and array.ndim == 3:
+        return array.shape[0] == 3 and array.dtype == np.uint8
+    return array.ndim == 2 or (array.ndim == 3 and channel.extension == "tif")
 
 
 def decode(data: bytes, channel: Channel, shape: tuple[int, ...]) -> np.ndarray:
@@ -87,7 +93,8 @@ def _decode_tiff(data: bytes) -> np.ndarray:
 
 def _encode_png(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
+    pixels = np.ascontiguousarray(np.moveaxis(array, 0, -1)) if array.ndim == 3 else array
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -95,6 +102,8 @@ def _decode_png(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         _require_moderate(image.width * image.height * 4)
         array = np.asarray(image)
+    if array.ndim == 3:
+        return np.ascontiguousarray(np.moveaxis(array, -1, 0))
     return array.astype(np.uint16) if image.mode == "I" else array
 
 

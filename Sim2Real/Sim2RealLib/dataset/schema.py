@@ -72,10 +72,14 @@ class FileEntry(_Model):
 
 
 class CameraEntry(_Model):
-    """Intrinsic matrix K and the pose of the camera; for the conventions see `CONVENTIONS`."""
+    """A camera and its pose; for the conventions see `CONVENTIONS`.
+
+    matrix: K of a pinhole camera. parameters: what `cameras.camera_from_record` makes any camera from.
+    """
 
     model: str
-    matrix: Matrix3
+    matrix: Matrix3 | None = None
+    parameters: dict[str, float | int | str] | None = None
     width_px: Side
     height_px: Side
     camera_from_world: Matrix4

@@ -66,8 +66,8 @@ class Overlay:
 
 
 def overlay_of(frame: StoredFrame, display: np.ndarray) -> Overlay:
-    """What to draw of the labels of a frame over its display image (H, W) uint8."""
-    height, width = display.shape
+    """What to draw of the labels of a frame over its display image, (H, W) or (H, W, 3) uint8."""
+    height, width = display.shape[:2]
     masks = frame.parsed.masks
     outlines = (
         Outline(label, _outline(decode_mask(masks[str(label.id)].model_dump())), masks[str(label.id)].area_px)

@@ -100,8 +100,10 @@ def spread(indices: Sequence[int], count: int) -> list[int]:
 
 
 def _display(frame: StoredFrame) -> np.ndarray:
-    """The display image, (H, W) uint8."""
+    """The display image, (H, W) or (H, W, 3) uint8."""
     image = frame.channel(DISPLAY)
+    if image.ndim == 3:
+        return np.moveaxis(image, 0, -1)
     return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 

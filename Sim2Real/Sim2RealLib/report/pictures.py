@@ -11,8 +11,8 @@ JPEG_QUALITY = 88
 
 
 def jpeg_uri(image: np.ndarray) -> str:
-    """A greyscale image (H, W) uint8 as a data URI, reduced to `MAX_SIDE_PX` if it is larger."""
-    picture = Image.fromarray(image)
+    """An image, (H, W) or (H, W, 3) uint8, as a data URI, reduced to `MAX_SIDE_PX` if it is larger."""
+    picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
