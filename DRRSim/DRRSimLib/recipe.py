@@ -3,9 +3,9 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or
+from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, unique
 
 from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from .acquisition.views import ViewPlan
@@ -186,12 +186,6 @@ class Heatmaps(StrictModel):
 Image = Literal["intensity", "fraction", "attenuation", "display"]
 
 
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("each name may be there once")
-    return names
-
-
 class Output(StrictModel):
     """What is stored of each frame.
 
@@ -200,9 +194,9 @@ class Output(StrictModel):
     thickness: names of the labels whose thickness maps are stored; `material_thickness`: of materials.
     """
 
-    channels: Annotated[tuple[Image, ...], Field(min_length=1), AfterValidator(_different)] = ("intensity", "display")
-    thickness: Annotated[tuple[str, ...], AfterValidator(_different)] = ()
-    material_thickness: Annotated[tuple[Literal[material_names()], ...], AfterValidator(_different)] = ()
+    channels: Annotated[tuple[Image, ...], Field(min_length=1), unique] = ("intensity", "display")
+    thickness: Annotated[tuple[str, ...], unique] = ()
+    material_thickness: Annotated[tuple[Literal[material_names()], ...], unique] = ()
     heatmaps: Heatmaps | None = None
     display: Display = Display()
 

@@ -69,6 +69,16 @@ def preset_or(section: type, presets: Iterable[str]) -> Any:
     return Annotated[preset | Annotated[section, Tag("section")], kind]
 
 
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name may be there once")
+    return names
+
+
+unique = AfterValidator(_different)
+"""Annotation of a tuple of names none of which may be repeated."""
+
+
 class LocatedText(str):
     """A string that remembers the folder from which it counts if it is a relative path."""
 
