@@ -1,16 +1,15 @@
 """What must be true of an X-ray frame: labels follow from geometry, images from each other and from the input."""
 
-import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.ndimage import maximum_filter
 
 from Sim2RealLib.cameras import PinholeCamera
+from Sim2RealLib.dataset.comparison import byte_differences, image_differences
 from Sim2RealLib.dataset.layout import RECIPE_YAML
 from Sim2RealLib.dataset.masks import decode_mask
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
-from Sim2RealLib.dataset.schema import RECORD_SEAL, to_json
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.recipe import read_recipe, validate
 from Sim2RealLib.simulation import Frame
@@ -27,11 +26,6 @@ POSITION_TOLERANCE_PX = 1e-6
 
 VOXELS_A_LABEL = 200
 """Voxels of each label whose projection is looked up in its mask."""
-
-BACKEND_TOLERANCE = 1e-3
-"""Root-mean-square difference, relative to the image's root mean square, at which images that two backends made of the
-same frame count as equal. Sums differ in the last of 24 bits; a photon more or less, where a Poisson draw falls on the
-edge of a step, and a ray that meets another voxel at a silhouette make single pixels differ."""
 
 BACKEND_MASK_OVERLAP = 0.99
 """Intersection over union of the same mask from two backends, a pixel at the rim of a small one aside."""
@@ -145,36 +139,22 @@ def input_checks(dataset: Dataset, simulation: DrrSimulation) -> FrameChecks:
     """Checks of a frame against the inputs: it is made again and compared, and voxels of every label are projected one
     by one, without the ray kernels, into the masks.
 
-    What the same backend made must be the same bytes; what another made, the same within `BACKEND_TOLERANCE`.
+    What the same backend made must be the same bytes; what another made, the same within
+    `comparison.BACKEND_TOLERANCE`.
     """
 
     def check(frame: StoredFrame) -> Iterator[str]:
         again = simulation.frame(frame.index)
         same_backend = drr_extra(dataset).backend == simulation.header.extra["backend"]
-        yield from _same(frame, again) if same_backend else _alike(frame, again)
+        yield from byte_differences(frame, again) if same_backend else _alike(frame, again)
         yield from _check_masks(frame, simulation)
 
     return check
 
 
-def _same(frame: StoredFrame, again: Frame) -> Iterator[str]:
-    for name, image in again.channels.items():
-        if not np.array_equal(image, frame.channel(name)):
-            yield f"{name} is not what the input gives"
-    expected = json.loads(to_json(again.record))
-    stored = {key: value for key, value in frame.record.items() if key not in ("index", "files", RECORD_SEAL)}
-    for part in sorted(expected.keys() | stored.keys()):
-        if expected.get(part) != stored.get(part):
-            yield f"{part} in the record is not what the input gives"
-
-
 def _alike(frame: StoredFrame, again: Frame) -> Iterator[str]:
-    """As `_same`, of a frame that another backend made. Its landmarks follow from geometry, which is checked anyway."""
-    for name, image in again.channels.items():
-        stored, expected = frame.channel(name).astype(float), image.astype(float)
-        difference, size = (np.sqrt(np.mean(values**2)) for values in (stored - expected, expected))
-        if difference > BACKEND_TOLERANCE * size:
-            yield f"{name} differs by {difference / size:.2%} from what the input gives here"
+    """As `byte_differences`, of another backend's frame. Landmarks follow from geometry, which is checked anyway."""
+    yield from image_differences(frame, again, again.channels)
     if again.record["masks"].keys() != frame.parsed.masks.keys():
         yield "its masks are not of the labels that the input gives"
         return
