@@ -354,7 +354,7 @@ def test_report_and_conversions_of_a_dataset(dataset, here, tmp_path):
         assert file["channels/intensity"].shape == (FRAMES, 120, 160)
     code, _, err = here("convert", "copy", "--to", "cocoo", "--out", "no")
     assert code == 1
-    assert "possible are coco, hdf5, webdataset" in err
+    assert "possible are c3vd, coco, hdf5, simcol, webdataset" in err
     assert here("convert", "copy", "--to", "coco", "--out", "as coco")[0] == 1
     assert contents(copy) == before
 

@@ -88,7 +88,7 @@ def test_hdf5_stacks_the_channels(folder, frames, tmp_path):
 
 
 def test_an_unknown_format_names_the_known_ones(folder, tmp_path):
-    with pytest.raises(Sim2RealError, match="coco, hdf5, webdataset"):
+    with pytest.raises(Sim2RealError, match="c3vd, coco, hdf5, simcol, webdataset"):
         list(convert_dataset(folder, "zip", tmp_path / "out"))
 
 

@@ -143,7 +143,7 @@ def _report(folder: Path) -> Path:
 @app.command()
 def convert(
     folder: DatasetFolder,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="coco, webdataset or hdf5.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="c3vd, coco, hdf5, simcol or webdataset.")],
     out: Annotated[Path, typer.Option(help="Folder for the result; must not exist or be empty.")],
 ) -> None:
     """Write a dataset in a format that others read."""

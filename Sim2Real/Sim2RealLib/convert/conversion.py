@@ -7,13 +7,17 @@ from pathlib import Path
 from ..dataset.files import storage_error
 from ..dataset.reader import Dataset
 from ..errors import Sim2RealError
+from .c3vd import write_c3vd
 from .coco import write_coco
 from .hdf5 import write_hdf5
+from .simcol import write_simcol
 from .webdataset import write_webdataset
 
 FORMATS: dict[str, Callable[[Dataset, Path], Iterator[int]]] = {
+    "c3vd": write_c3vd,
     "coco": write_coco,
     "hdf5": write_hdf5,
+    "simcol": write_simcol,
     "webdataset": write_webdataset,
 }
 """A writer fills an empty folder and yields the number of frames it has done."""
