@@ -5,9 +5,19 @@ from Sim2RealLib.resources import resource_path
 
 from .simulators import load_recipe
 
-DRR_SETTINGS = ("views.count=24", "input.anatomy.spacing_mm=1.5")
+DEMONSTRATIONS = {
+    "drr": ("pelvis_drr", ("views.count=24", "input.anatomy.spacing_mm=1.5")),
+    "endoscopy": (
+        "colon_cinematic",
+        ("views.count=8", "endoscope.scale=0.25", "input.anatomy.scan.spacing_mm=1.5", "rendering.looks=[normal]"),
+    ),
+}
+"""Recipe and settings of each simulator's demonstration: small enough to be there in a minute on two cores."""
 
 
 def demo_recipes() -> dict[str, Recipe]:
     """The recipe of each simulator's demonstration, by the name of its folder."""
-    return {"drr": load_recipe(resource_path("Recipes/pelvis_drr.yaml"), DRR_SETTINGS)}
+    return {
+        name: load_recipe(resource_path(f"Recipes/{recipe}.yaml"), settings)
+        for name, (recipe, settings) in DEMONSTRATIONS.items()
+    }

@@ -11,7 +11,7 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import Recipe, apply_settings, read_recipe, validate
 from Sim2RealLib.simulation import Simulation
 
-LIBRARIES = {"drr": "DRRSimLib"}
+LIBRARIES = {"drr": "DRRSimLib", "endoscopy": "DepthSimLib"}
 """The package of each simulator, by the name that recipes give it."""
 
 

@@ -29,7 +29,10 @@ CONVENTIONS = {
     "camera_frame": "x right, y down, z towards the scene or detector",
     "image_positions": "px, (0, 0) is the outer corner of the top-left pixel",
 }
-RECORDED_SOFTWARE = ("numpy", "scipy", "SimpleITK", "drjit", "mitsuba", "tifffile", "pillow", "pycocotools")
+RECORDED_SOFTWARE = (
+    *("numpy", "scipy", "SimpleITK", "scikit-image", "drjit", "mitsuba-oidn"),
+    *("tifffile", "pillow", "pycocotools"),
+)
 """Packages whose version may change a byte of a dataset."""
 
 Name = Annotated[str, Field(pattern=rf"^{CHANNEL_NAME}$")]

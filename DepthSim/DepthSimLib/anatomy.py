@@ -1,0 +1,82 @@
+"""What a recipe enters, read or generated: a CT with an open lumen, its midline and labels, and their provenance."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from pydantic_core import to_jsonable_python
+
+from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.simulation import LabelClass
+from Sim2RealLib.volume import Volume
+from Sim2RealLib.volume_io import read_ct
+
+from .centerline import Centerline
+from .colon import ColonShape, generate_colon, label_classes, scan_colon
+from .colon.surface import lumen_box
+from .colonography import segment_lumen, trace_centerline
+from .colonography.grid import cropped
+from .recipe import GeneratedColon, Input
+
+MARGIN_MM = 10.0
+"""Of tissue that is kept around the lumen: light comes back from some millimetres at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """A colon to be entered.
+
+    ct: int16 HU, gas in the whole lumen, cropped to it. labels: uint8 on the same grid, 0 where nothing is labelled.
+    clearance: distance (N,) in mm of RAS points (N, 3) to the wall, 0 or less outside the lumen.
+    polyps: what is known of each; inputs: a provenance record for every file or generator.
+    """
+
+    ct: Volume
+    labels: Volume
+    classes: tuple[LabelClass, ...]
+    centerline: Centerline
+    clearance: Callable[[np.ndarray], np.ndarray]
+    polyps: tuple[Mapping[str, Any], ...]
+    inputs: tuple[Mapping[str, Any], ...]
+
+
+def load_anatomy(section: Input) -> Anatomy:
+    """Read or generate what the recipe's `input` names. Sim2RealError for anything wrong with a file or its colon."""
+    return _generated(section.anatomy) if section.volume is None else _from_ct(section)
+
+
+def _from_ct(section: Input) -> Anatomy:
+    ct, record = read_ct(section.volume)
+    lumen = segment_lumen(
+        ct,
+        position=section.patient_position,
+        fluid_above_hu=section.fluid_above_hu,
+        bridges=section.bridges,
+        bridge_up_to_mm=section.bridge_up_to_mm,
+        exclude_ras=section.exclude_ras,
+    )
+    centerline = trace_centerline(lumen, section.ends_ras)
+    origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
+    labels = Volume(np.zeros(lumen.ct.array.shape, np.uint8), lumen.ct.ras_from_ijk)
+    return Anatomy(lumen.ct, labels, (), centerline, lumen.clearance.at, (), (record | origin,))
+
+
+def _generated(section: GeneratedColon) -> Anatomy:
+    colon = generate_colon(ColonShape(*(getattr(section, field.name) for field in fields(ColonShape))))
+    scanned = scan_colon(colon, section.scan)
+    lower, upper = lumen_box(colon)
+    ct, labels = (_around(volume, lower - MARGIN_MM, upper + MARGIN_MM) for volume in (scanned.ct, scanned.labels))
+    record = {"role": "anatomy", "name": "generated colon", "license": "Apache-2.0", **to_jsonable_python(section)}
+    polyps = tuple(to_jsonable_python({**asdict(p), "position_ras": p.position_ras.tolist()}) for p in colon.polyps)
+
+    def clearance(points_ras: np.ndarray) -> np.ndarray:
+        return -colon.lumen_distance(points_ras).astype(np.float64)
+
+    return Anatomy(ct, labels, label_classes(colon), colon.centerline, clearance, polyps, (record,))
+
+
+def _around(volume: Volume, lower_ras: np.ndarray, upper_ras: np.ndarray) -> Volume:
+    """The part of a volume on axes along R, A, S that holds a box."""
+    kji = transform_points(volume.ijk_from_ras, np.stack([lower_ras, upper_ras]))[:, ::-1]
+    return cropped(volume, np.floor(kji.min(axis=0)).astype(int), np.ceil(kji.max(axis=0)).astype(int) + 1)

@@ -1,0 +1,1 @@
+"""What a frame carries: exact geometry, how it moves, and its labels."""

@@ -1,0 +1,155 @@
+"""The recipe of an endoscopy dataset: everything that shapes it, with its defaults."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, model_validator
+
+from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, strict_dataclass, unique
+
+from .appearance.looks import LOOKS, Look
+from .colon import ColonScan, ColonShape
+from .colonography import PatientPosition
+from .colonography.lumen import FLUID_ABOVE_HU
+from .endoscope.lights import LIGHTS, TipLights
+from .endoscope.pose_plan import CenterlinePlan, FilePlan, FlyThroughPlan, PosePlan
+from .endoscope.presets import ENDOSCOPES, Endoscope
+from .endoscope.sensor import Sensor
+
+Point = tuple[float, float, float]
+
+
+@strict_dataclass
+class GeneratedColon(ColonShape):
+    """A generated colon, and the scan that makes a CT of it."""
+
+    scan: ColonScan = ColonScan(spacing_mm=1.0)
+    kind: Literal["colon"] = "colon"
+
+
+class Input(StrictModel):
+    """What is entered: a CT colonography, or a generated colon.
+
+    patient_position, fluid_above_hu: where tagged fluid is looked for; null for nowhere.
+    bridges: pairs of points, RAS mm, that join the lumen over a collapsed stretch. bridge_up_to_mm: every collapsed
+        stretch up to this length is bridged. exclude_ras: points in gas that is not colon.
+    ends_ras: where the centreline begins and ends.
+    """
+
+    volume: RecipePath | None = None
+    anatomy: GeneratedColon | None = None
+    patient_position: PatientPosition = PatientPosition.SUPINE
+    fluid_above_hu: float | None = FLUID_ABOVE_HU
+    bridges: tuple[tuple[Point, Point], ...] = ()
+    bridge_up_to_mm: NonNegativeFloat = 0.0
+    exclude_ras: tuple[Point, ...] = ()
+    ends_ras: tuple[Point, Point] | None = None
+    source: str | None = None
+    license: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _generated_by_default(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("volume") is None and content.get("anatomy") is None:
+            return content | {"anatomy": {}}
+        return content
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Input":
+        if self.volume is not None and self.anatomy is not None:
+            raise ValueError("give either a volume or an anatomy; for a volume set input.anatomy to null")
+        return self
+
+
+class Tip(StrictModel):
+    """The endoscope. lights: those of the device, unless others are given. scale: pixels a side, of the device's."""
+
+    device: preset_or(Endoscope, ENDOSCOPES) = "olympus_cf_hq190l"
+    lights: preset_or(TipLights, LIGHTS) | None = None
+    scale: float = Field(0.4, gt=0.0, le=4.0)
+
+    def built(self) -> Endoscope:
+        device = ENDOSCOPES[self.device] if isinstance(self.device, str) else self.device
+        lights = LIGHTS[self.lights] if isinstance(self.lights, str) else self.lights
+        scaled = device.scaled(self.scale)
+        return scaled if lights is None else Endoscope(scaled.camera, lights, scaled.mask)
+
+
+class Rendering(StrictModel):
+    """How light is followed.
+
+    mode: `synthetic` lights the surface once, as the training images of Mahmood et al. 2018; `cinematic` follows paths.
+    looks: of one scene, which share its ground truth; the first is the frame's display image.
+    randomize: every frame, or the whole of a sequence, varies its looks by the seed.
+    samples, max_order, later_extinction, surface_offset_mm: of the path tracer, see `rendering.path_tracer`.
+    """
+
+    mode: Literal["synthetic", "cinematic"] = "cinematic"
+    looks: Annotated[tuple[preset_or(Look, LOOKS), ...], Field(min_length=1, max_length=8)] = ("normal",)
+    randomize: bool = False
+    grayscale: bool = False
+    samples: int = Field(8, ge=1, le=65536)
+    max_order: int = Field(8, ge=1, le=1024)
+    later_extinction: float = Field(0.11, gt=0.0, le=1.0)
+    surface_offset_mm: float = Field(1.0, ge=0.0, le=5.0)
+    denoise: bool = True
+
+    def built_looks(self) -> tuple[Look, ...]:
+        return tuple(LOOKS[look] if isinstance(look, str) else look for look in self.looks)
+
+    def look_names(self) -> tuple[str, ...]:
+        """A name for the channels of each look: its preset's, or its number among the looks."""
+        return tuple(look if isinstance(look, str) else f"look{number}" for number, look in enumerate(self.looks))
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> "Rendering":
+        if len(set(self.look_names())) < len(self.looks):
+            raise ValueError("looks: each preset may be there once")
+        return self
+
+
+Image = Literal[
+    "display", "radiance", "noisy_radiance", "depth", "z_depth", "depth_range", "normals", "labels", "flow", "hidden"
+]
+
+
+class Output(StrictModel):
+    """What is stored of each frame; see Docs/DatasetFormat.md."""
+
+    channels: Annotated[tuple[Image, ...], Field(min_length=1), unique] = (
+        "display",
+        "noisy_radiance",
+        "depth",
+        "depth_range",
+        "normals",
+        "labels",
+    )
+
+
+def _along_the_centerline_by_default(views: Any) -> Any:
+    return {"mode": "centerline"} | views if isinstance(views, dict) else views
+
+
+class EndoscopyRecipe(Recipe):
+    """`simulator: endoscopy`."""
+
+    simulator: Literal["endoscopy"]
+    input: Input = Input()
+    endoscope: Tip = Tip()
+    views: Annotated[PosePlan, BeforeValidator(_along_the_centerline_by_default)] = CenterlinePlan()
+    rendering: Rendering = Rendering()
+    sensor: Sensor = Sensor()
+    output: Output = Output()
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether frames follow each other in time."""
+        return isinstance(self.views, FlyThroughPlan | FilePlan)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "EndoscopyRecipe":
+        moving = [name for name in ("flow", "hidden") if name in self.output.channels]
+        if moving and not self.is_sequence:
+            raise ValueError(f"output.channels: {', '.join(moving)} need successive frames; set views.mode=fly_through")
+        if self.rendering.mode == "synthetic" and "noisy_radiance" in self.output.channels:
+            raise ValueError("output.channels: a synthetic image has no noise of paths; store radiance instead")
+        return self
