@@ -4,16 +4,26 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Literal, get_origin
 
+import numpy as np
 import pytest
 import typer
 import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from colonography_scenes import GRIDS, colon, grid, scan
+from DepthSimLib.appearance import randomization
+from DepthSimLib.appearance.looks import LOOKS, Look
+from DepthSimLib.appearance.transfer_function import LUMEN
+from DepthSimLib.colon import anatomy as colon_anatomy
+from DepthSimLib.endoscope.lights import LIGHTS, TipLight
+from DepthSimLib.endoscope.pose_plan import CenterlinePlan
+from DepthSimLib.endoscope.presets import ENDOSCOPES, Endoscope
+from DepthSimLib.recipe import EndoscopyRecipe
 from DRRSimLib.acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from DRRSimLib.acquisition.views import Sampler
 from DRRSimLib.frames.display import WINDOWS
@@ -25,7 +35,7 @@ from DRRSimLib.recipe import DrrRecipe
 from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
 from Sim2RealLib.landmarks import write_landmarks
-from Sim2RealLib.recipe import apply_settings, fields_of, read_recipe, sections_in, validate
+from Sim2RealLib.recipe import Recipe, apply_settings, fields_of, read_recipe, sections_in, validate
 from Sim2RealLib.volume_io import write_volume
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +43,34 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "Docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?P<note><!-- not run: .+? -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-PELVIS_RECIPE = ROOT / "Resources" / "Recipes" / "pelvis_drr.yaml"
+RECIPES = {"drr": DrrRecipe, "endoscopy": EndoscopyRecipe}
+REFERENCES = {"Recipes.md": "drr", "EndoscopyRecipes.md": "endoscopy"}
+"""The page that documents the fields of a simulator's recipe."""
+ENDOSCOPY_PAGES = ("DepthSim.md", "EndoscopyRecipes.md")
+RECIPE_FILES = ROOT / "Resources" / "Recipes"
+C3VD_CALIBRATION = """width = 1350
+height = 1080
+cx = 677.74
+cy = 543.06
+a0 = 767.73
+a2 = -5.9e-4
+a3 = -2.7e-7
+a4 = -2.2e-10
+c = 1
+d = 0
+e = 0
+"""
+VOLUME_PROPERTY = """1
+1
+0.9
+0.1
+0.2
+10
+4 -600 0 -450 0.9
+4 0 1 255 1
+8 -500 0.5 0.3 0.2 100 0.8 0.5 0.4
+"""
+SMALL_COLON = {"seed": 2, "scan": {"spacing_mm": 2.0, "lungs": False, "gas_pockets": 0}}
 
 
 def page(name: str) -> str:
@@ -52,34 +89,68 @@ def rows(text: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
-def fields(section: type, instance: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+Name = tuple[str, str]
+"""The variant of a section that a field belongs to, as in `views.mode: free`, or nothing; and the field."""
+
+
+def fields(section: type, instance: Any = None, prefix: str = "", variant: str = "") -> Iterator[tuple[Name, Any]]:
     """Every field of a recipe with its default; PydanticUndefined where it must be given."""
     for name, field in fields_of(section).items():
         value = field.default if instance is None else getattr(instance, name)
-        if is_section(value):
-            yield from fields(type(value), value, f"{prefix}{name}.")
+        path, kinds = f"{prefix}{name}", list(dict.fromkeys(sections_in(field.annotation)))
+        tag = tag_of(kinds)
+        if path == variant.partition(":")[0]:
             continue
-        required = instance is None or field.is_required()
-        yield f"{prefix}{name}", field.default if required else to_jsonable_python(value)
-        for section in sections_in(field.annotation):
-            several = "[]" if get_origin(field.annotation) is tuple else ""
-            yield from fields(section, None, f"{prefix}{name}{several}.")
+        if not is_section(value) and not (tag and value is PydanticUndefined):
+            required = instance is None or field.is_required()
+            yield (variant, path), field.default if required else to_jsonable_python(value)
+        if tag:
+            yield (variant, f"{path}.{tag}"), getattr(value, tag, PydanticUndefined)
+        several = "[]" if get_origin(field.annotation) is tuple else ""
+        for kind in kinds:
+            within = f"{path}.{tag}: {fields_of(kind)[tag].default}" if tag else variant
+            yield from fields(kind, value if isinstance(value, kind) else None, f"{path}{several}.", within)
+
+
+def tag_of(kinds: list[type]) -> str | None:
+    """The field by which sections that may stand in one place are told apart."""
+    words = [{n for n, field in fields_of(kind).items() if get_origin(field.annotation) is Literal} for kind in kinds]
+    return min(set.intersection(*words), default=None) if len(kinds) > 1 else None
 
 
 def is_section(value: Any) -> bool:
     return isinstance(value, BaseModel) or is_dataclass(value)
 
 
-def test_every_field_of_the_recipe_is_documented_with_its_default():
-    cells = ([cell.strip("`") for cell in row] for row in rows(page("Recipes.md")) if len(row) == 4)
-    documented = {name: default for name, default, *_ in cells if name.partition(".")[0] in DrrRecipe.model_fields}
-    expected = dict(fields(DrrRecipe, DrrRecipe(simulator="drr")))
-    assert documented.keys() == expected.keys()
-    for name, default in expected.items():
+def documented_fields(name: str, recipe: type[Recipe]) -> Iterator[tuple[Name, str]]:
+    """The fields in the tables of a page with their defaults; headings name the variant that those below belong to."""
+    for part in re.split(r"^#+ ", BLOCK.sub("", page(name)), flags=re.MULTILINE):
+        variant = re.search(r"`(\S+: \S+)`", part.partition("\n")[0])
+        for cells in rows(part):
+            field, default = (cell.strip("`") for cell in cells[:2])
+            if len(cells) == 4 and field.partition(".")[0] in recipe.model_fields:
+                yield (variant[1] if variant else "", field), default
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_every_field_of_a_recipe_is_documented_once_with_its_default(name):
+    """A section that may stand in several places is documented at the first."""
+    simulator = REFERENCES[name]
+    documented = list(documented_fields(name, RECIPES[simulator]))
+    expected = dict(fields(RECIPES[simulator], RECIPES[simulator](simulator=simulator)))
+    expected = {key: default for key, default in expected.items() if not key[1].startswith("endoscope.lights.")}
+    assert sorted(key for key, _ in documented) == sorted(expected)
+    for key, text in documented:
+        default = expected[key]
         if default is PydanticUndefined:
-            assert documented[name] == "required", name
+            assert text == "required", key
         else:
-            assert yaml.safe_load(documented[name]) == json.loads(json.dumps(default)), name
+            assert yaml.safe_load(text) == rounded(json.loads(json.dumps(default))), key
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to four digits, as pages have them."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def test_presets_samplers_windows_and_metals_are_documented():
@@ -120,10 +191,94 @@ def in_words(rule: TissueRule) -> str:
     return "".join(part for pair in zip(rule.materials, [*limits, ""], strict=True) for part in pair)
 
 
+def test_endoscopes_and_lights_are_documented():
+    documented = list(rows(page("EndoscopyRecipes.md")))
+    for name, endoscope in ENDOSCOPES.items():
+        assert [f"`{name}`", *endoscope_cells(endoscope)] in [cells[:6] for cells in documented]
+    for name, lights in LIGHTS.items():
+        positions = " · ".join("({:g}, {:g}, {:g})".format(*light.position_mm) for light in lights)
+        assert {(light.spread, light.radius_mm) for light in lights} == {(lights[0].spread, TipLight.radius_mm)}
+        assert [f"`{name}`", minus(positions), f"{lights[0].spread:g}"] in [cells[:3] for cells in documented]
+
+
+def endoscope_cells(endoscope: Endoscope) -> list[str]:
+    """Model, size, field of view between the edges through the principal point, what is shown, lights."""
+    camera = endoscope.camera
+    x, y = camera.cx_px, camera.cy_px
+    edges = camera.unproject(np.array([[0.0, y], [camera.width_px, y], [x, 0.0], [x, camera.height_px]]))
+    left, right, up, down = np.rad2deg(np.arccos(edges[:, 2]))
+    (lights,) = (name for name, preset in LIGHTS.items() if preset == endoscope.lights)
+    size, field = f"{camera.width_px} × {camera.height_px}", f"{left + right:.0f} × {up + down:.0f}"
+    return [f"`{camera.model}`", size, field, getattr(endoscope.mask, "shape", "all"), f"`{lights}`"]
+
+
+def minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def test_looks_and_their_variations_are_documented():
+    documented = list(rows(page("EndoscopyRecipes.md")))
+    plain = asdict(Look())
+    for name, look in LOOKS.items():
+        parts = list(zip(asdict(look).values(), plain.values(), strict=True))[:3]
+        cells = [", ".join(differences(part, default)) for part, default in parts]
+        assert [f"`{name}`", *cells] in [row[:4] for row in documented], (name, cells)
+    ranges = {
+        **{f"tissue.{name}": limits for name, limits in randomization.MUCOSA.items()},
+        **{f"surface.{name}": limits for name, limits in randomization.SURFACE.items()},
+        "illumination.spread_factor": randomization.SPREAD_FACTOR,
+        "g": randomization.ANISOTROPY,
+    }
+    for name, (low, high) in ranges.items():
+        assert [f"`{name}`", f"{low:.3g} … {high:.3g}"] in documented
+
+
+def differences(part: Any, plain: Any) -> Iterator[str]:
+    """What a section of a look has that the default has not, a field and its value each."""
+    if isinstance(part, dict) and part.keys() != plain.keys():
+        yield "colours over HU"
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if value != plain[name]:
+                numbers = " ".join(f"{v:.3g}" for v in value) if isinstance(value, tuple) else value
+                yield f"`{name}` " + (f"{value:.3g}" if isinstance(value, float) else numbers)
+
+
+def test_the_colon_and_its_surface_are_documented():
+    documented = list(rows(page("DepthSim.md")))
+    columns = (
+        *(100 * colon_anatomy.SEGMENT_SHARE, 2 * colon_anatomy.RADIUS_MM, colon_anatomy.FOLD_PITCH_MM),
+        *(colon_anatomy.FOLD_MEAN_MM, colon_anatomy.FOLD_SD_MM),
+    )
+    for name, *numbers in zip(colon_anatomy.SEGMENTS, *columns, strict=True):
+        share, diameter, pitch, mean, spread = (f"{number:.3g}" for number in numbers)
+        fold = ["–", "–"] if mean == "0" else [pitch, f"{mean} ± {spread}"]
+        assert [name, share, diameter, *fold] in [cells[:5] for cells in documented], name
+    (start, _), (end, opacity) = LUMEN.points
+    text = minus(f"from {start:g} HU on to {opacity:g} at {end:g} HU, over {LUMEN.unit_distance_mm:g} mm")
+    assert text in " ".join(page("DepthSim.md").split())
+
+
+def test_repeated_sections_and_modes_are_found():
+    """The comparison above sees variants, and fields of sections within sections."""
+    names = dict(fields(EndoscopyRecipe, EndoscopyRecipe(simulator="endoscopy")))
+    assert names["views.mode: file", "views.file"] is PydanticUndefined
+    assert names["views.mode: centerline", "views.count"] == CenterlinePlan().count
+    assert names["", "views.mode"] == "centerline"
+    assert ("endoscope.device.camera.model: scaramuzza", "endoscope.device.camera.a4") in names
+    assert ("", "rendering.looks[].tissue.points") in names
+
+
+def simulator_of(path: Path) -> str:
+    return "endoscopy" if path.name in ENDOSCOPY_PAGES else "drr"
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_yaml_is_a_recipe(path):
+    """Of the simulator that it names, or else its page."""
     for block in blocks(path, "yaml"):
-        validate(DrrRecipe, {"simulator": "drr"} | yaml.safe_load(block["text"]), path.name)
+        content = {"simulator": simulator_of(path)} | yaml.safe_load(block["text"])
+        validate(RECIPES[content["simulator"]], content, path.name)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
@@ -133,31 +288,46 @@ def test_commands_exist_with_their_options(path):
         for line in block["text"].replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["sim2real"]:
-                check_command(root, words[1:])
+                check_command(root, words[1:], path)
 
 
-def check_command(group, words: list[str]) -> None:
+def check_command(group, words: list[str], path: Path) -> None:
+    """A recipe that is not ours stands for one of ours, of the page's simulator."""
     name, command, rest = group.resolve_command(typer.Context(group), words)
     if hasattr(command, "commands"):
-        return check_command(command, rest)
+        return check_command(command, rest, path)
     parameters = command.make_context(name, list(rest)).params
     if name == "export":
-        recipe = apply_settings(read_recipe(PELVIS_RECIPE), parameters["settings"] or ())
-        validate(DrrRecipe, recipe, " ".join(words))
+        ours = RECIPE_FILES / Path(parameters["recipe"]).name
+        example = RECIPE_FILES / {"drr": "pelvis_drr.yaml", "endoscopy": "colon_cinematic.yaml"}[simulator_of(path)]
+        recipe = apply_settings(read_recipe(ours if ours.exists() else example), parameters["settings"] or ())
+        validate(RECIPES[recipe["simulator"]], recipe, " ".join(words))
     return None
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory) -> Path:
-    """A folder with what the examples read: a CT with labels and landmarks, and demo/drr."""
+    """A folder with what the examples read: CTs, labels and landmarks, files about an endoscope, and demo/."""
     folder = tmp_path_factory.mktemp("docs")
     pelvis = generate_pelvis(seed=3, spacing_mm=4.0)
     write_volume(folder / "ct.nii.gz", pelvis.hu)
     write_volume(folder / "labels.nii.gz", pelvis.labels)
     write_landmarks(folder / "landmarks.mrk.json", pelvis.landmarks)
-    recipe = DrrRecipe(simulator="drr", input={"anatomy": {"seed": 3, "spacing_mm": 4.0}}, views={"count": 2})
-    for _ in export_dataset(recipe, folder / "demo" / "drr", "llvm"):
-        pass
+    collapsed = scan([colon().collapsed(130.0, 150.0)], grid(GRIDS["straight"]))
+    write_volume(folder / "ctc.nii.gz", replace(collapsed, array=np.rint(collapsed.array).astype(np.int16)))
+    (folder / "scope.ini").write_text(C3VD_CALIBRATION)
+    (folder / "ct.vp").write_text(VOLUME_PROPERTY)
+    drr = DrrRecipe(simulator="drr", input={"anatomy": {"seed": 3, "spacing_mm": 4.0}}, views={"count": 2})
+    endoscopy = EndoscopyRecipe(
+        simulator="endoscopy",
+        input={"anatomy": SMALL_COLON},
+        endoscope={"scale": 0.1},
+        views={"count": 2},
+        rendering={"samples": 1},
+    )
+    for name, recipe in {"drr": drr, "endoscopy": endoscopy}.items():
+        for _ in export_dataset(recipe, folder / "demo" / name, "llvm"):
+            pass
     return folder
 
 

@@ -10,7 +10,7 @@ from Sim2RealLib.volume import Volume
 
 pytest.importorskip("mitsuba")
 
-from Sim2RealApp.bench.endoscopy import Scene, path_tracer, volpath
+from Sim2RealApp.bench.volpath import Scene, path_tracer, volpath
 
 RUNS = 6
 SIZE = 20

@@ -7,17 +7,23 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_jsonable_python
 
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.label_table import classes_present
+from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
-from Sim2RealLib.volume_io import read_ct
+from Sim2RealLib.volume_io import read_ct, read_labels
 
 from .centerline import Centerline
 from .colon import ColonShape, generate_colon, label_classes, scan_colon
-from .colon.surface import lumen_box
+from .colon.surface import colon_mesh, lumen_box
 from .colonography import segment_lumen, trace_centerline
 from .colonography.grid import cropped
 from .recipe import GeneratedColon, Input
+
+WALL_MESH_MM = 2.0
+"""Spacing of the grid that a generated colon's wall is meshed on."""
 
 MARGIN_MM = 10.0
 """Of tissue that is kept around the lumen: light comes back from some millimetres at most."""
@@ -29,7 +35,8 @@ class Anatomy:
 
     ct: int16 HU, gas in the whole lumen, cropped to it. labels: uint8 on the same grid, 0 where nothing is labelled.
     clearance: distance (N,) in mm of RAS points (N, 3) to the wall, 0 or less outside the lumen.
-    polyps: what is known of each; inputs: a provenance record for every file or generator.
+    wall_mesh: makes the closed surface of the lumen. polyps: what is known of each; inputs: a provenance record for
+        every file or generator.
     """
 
     ct: Volume
@@ -37,6 +44,7 @@ class Anatomy:
     classes: tuple[LabelClass, ...]
     centerline: Centerline
     clearance: Callable[[np.ndarray], np.ndarray]
+    wall_mesh: Callable[[], TriangleMesh]
     polyps: tuple[Mapping[str, Any], ...]
     inputs: tuple[Mapping[str, Any], ...]
 
@@ -58,8 +66,16 @@ def _from_ct(section: Input) -> Anatomy:
     )
     centerline = trace_centerline(lumen, section.ends_ras)
     origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
-    labels = Volume(np.zeros(lumen.ct.array.shape, np.uint8), lumen.ct.ras_from_ijk)
-    return Anatomy(lumen.ct, labels, (), centerline, lumen.clearance.at, (), (record | origin,))
+    labels, classes, records = Volume(np.zeros(lumen.ct.array.shape, np.uint8), lumen.ct.ras_from_ijk), (), []
+    if section.labels is not None:
+        labels, label_record = read_labels(section.labels, lumen.ct)
+        classes, records = classes_present(labels, section.label_table), [label_record]
+        if labels.array.dtype != np.uint8:
+            raise Sim2RealError(f"{section.labels}: labels of endoscopy frames are numbers up to 255.")
+    return Anatomy(
+        *(lumen.ct, labels, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
+        *((), (record | origin, *records)),
+    )
 
 
 def _generated(section: GeneratedColon) -> Anatomy:
@@ -73,7 +89,10 @@ def _generated(section: GeneratedColon) -> Anatomy:
     def clearance(points_ras: np.ndarray) -> np.ndarray:
         return -colon.lumen_distance(points_ras).astype(np.float64)
 
-    return Anatomy(ct, labels, label_classes(colon), colon.centerline, clearance, polyps, (record,))
+    def wall_mesh() -> TriangleMesh:
+        return colon_mesh(colon, WALL_MESH_MM)
+
+    return Anatomy(ct, labels, label_classes(colon), colon.centerline, clearance, wall_mesh, polyps, (record,))
 
 
 def _around(volume: Volume, lower_ras: np.ndarray, upper_ras: np.ndarray) -> Volume:

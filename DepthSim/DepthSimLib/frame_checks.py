@@ -35,13 +35,13 @@ FrameChecks = Callable[[StoredFrame], Iterator[str]]
 def frame_checks(dataset: Dataset) -> FrameChecks:
     """Checks of a frame against itself and against the frame before it."""
     recipe = validate(EndoscopyRecipe, read_recipe(dataset.folder / RECIPE_YAML), RECIPE_YAML)
-    extra, endoscope = endoscopy_extra(dataset), recipe.endoscope.built()
-    rays = endoscope.rays()
+    extra = endoscopy_extra(dataset)
+    rays = extra.endoscope().rays()
 
     def check(frame: StoredFrame) -> Iterator[str]:
         record, files = endoscopy_record(frame), frame.parsed.files
-        if record.camera.parameters != endoscope.camera.parameters or extra.camera != record.camera.parameters:
-            yield "its camera is not the recipe's"
+        if extra.camera != record.camera.parameters:
+            yield "its camera is not the dataset's"
             return
         if "depth" in files:
             yield from _check_depth(frame, rays)
@@ -49,7 +49,7 @@ def frame_checks(dataset: Dataset) -> FrameChecks:
             yield from _check_normals(frame, rays)
         if "labels" in files:
             yield from _check_labels(frame, record)
-        if {"display", "radiance"} <= files.keys():
+        if {"display", "radiance"} <= files.keys() and not (recipe.is_sequence and recipe.sensor.meter.lag_frames):
             yield from _check_display(frame, rays, recipe)
         if {"flow", "hidden", "depth"} <= files.keys() and frame.index - 1 in dataset.indices:
             yield from _check_motion(frame, dataset.frame(frame.index - 1), record)

@@ -4,9 +4,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from Sim2RealLib.cameras import Camera, camera_from_record
+from Sim2RealLib.cameras import AnyMask, Camera, camera_from_record
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
 from Sim2RealLib.dataset.schema import CameraEntry, validated
+
+from .endoscope.lights import TipLights
+from .endoscope.presets import Endoscope
 
 
 class _Model(BaseModel):
@@ -27,12 +30,20 @@ class TipRecord(_Model):
     segment: str | None = None
 
 
+class CoverageRecord(_Model):
+    """share: of the wall's area that the frame sees; seen: its vertices, `frames.coverage.pack_bits`."""
+
+    share: float
+    seen: str
+
+
 class EndoscopyRecord(_Model):
     """The geometry of a frame, and how many pixels show each class."""
 
     camera: LensRecord
     tip: TipRecord
     visible_px: dict[str, int]
+    coverage: CoverageRecord | None = None
 
     def lens(self) -> Camera:
         return camera_from_record(self.camera.parameters)
@@ -43,8 +54,12 @@ class EndoscopyExtra(_Model):
 
     backend: str
     camera: dict[str, float | int | str]
-    sequence: bool
-    centerline_mm: float
+    mask: AnyMask | None
+    lights: TipLights
+    wall_vertices: int
+
+    def endoscope(self) -> Endoscope:
+        return Endoscope(camera_from_record(self.camera), self.lights, self.mask)
 
 
 def endoscopy_record(frame: StoredFrame) -> EndoscopyRecord:

@@ -10,6 +10,7 @@ from .appearance.looks import LOOKS, Look
 from .colon import ColonScan, ColonShape
 from .colonography import PatientPosition
 from .colonography.lumen import FLUID_ABOVE_HU
+from .endoscope.calibration import read_calibration
 from .endoscope.lights import LIGHTS, TipLights
 from .endoscope.pose_plan import CenterlinePlan, FilePlan, FlyThroughPlan, PosePlan
 from .endoscope.presets import ENDOSCOPES, Endoscope
@@ -25,6 +26,12 @@ class GeneratedColon(ColonShape):
     scan: ColonScan = ColonScan(spacing_mm=1.0)
     kind: Literal["colon"] = "colon"
 
+    @model_validator(mode="after")
+    def _dry(self) -> "GeneratedColon":
+        if self.scan.fluid_depth > 0.0:
+            raise ValueError("scan.fluid_depth must be 0: fluid is cleansed from CT volumes only; write the scan first")
+        return self
+
 
 class Input(StrictModel):
     """What is entered: a CT colonography, or a generated colon.
@@ -33,9 +40,12 @@ class Input(StrictModel):
     bridges: pairs of points, RAS mm, that join the lumen over a collapsed stretch. bridge_up_to_mm: every collapsed
         stretch up to this length is bridged. exclude_ras: points in gas that is not colon.
     ends_ras: where the centreline begins and ends.
+    labels, label_table: a label map of the CT, and what its values mean; a generated colon brings its own.
     """
 
     volume: RecipePath | None = None
+    labels: RecipePath | None = None
+    label_table: Literal["totalsegmentator_v2"] | RecipePath = "totalsegmentator_v2"
     anatomy: GeneratedColon | None = None
     patient_position: PatientPosition = PatientPosition.SUPINE
     fluid_above_hu: float | None = FLUID_ABOVE_HU
@@ -57,21 +67,33 @@ class Input(StrictModel):
     def _one_source(self) -> "Input":
         if self.volume is not None and self.anatomy is not None:
             raise ValueError("give either a volume or an anatomy; for a volume set input.anatomy to null")
+        if self.labels is not None and self.volume is None:
+            raise ValueError("labels need a volume; a generated anatomy has its own")
         return self
 
 
 class Tip(StrictModel):
-    """The endoscope. lights: those of the device, unless others are given. scale: pixels a side, of the device's."""
+    """The endoscope.
+
+    calibration: a file whose camera takes the place of the device's; the device's mask then holds if its image is of
+        the same size. lights: those of the device, unless others are given. scale: pixels a side, of the camera's.
+    """
 
     device: preset_or(Endoscope, ENDOSCOPES) = "olympus_cf_hq190l"
+    calibration: RecipePath | None = None
     lights: preset_or(TipLights, LIGHTS) | None = None
     scale: float = Field(0.4, gt=0.0, le=4.0)
 
     def built(self) -> Endoscope:
+        """Sim2RealError for a calibration that cannot be read."""
         device = ENDOSCOPES[self.device] if isinstance(self.device, str) else self.device
         lights = LIGHTS[self.lights] if isinstance(self.lights, str) else self.lights
-        scaled = device.scaled(self.scale)
-        return scaled if lights is None else Endoscope(scaled.camera, lights, scaled.mask)
+        camera, mask = device.camera, device.mask
+        if self.calibration is not None:
+            camera = read_calibration(self.calibration)
+            same_size = (camera.width_px, camera.height_px) == (device.camera.width_px, device.camera.height_px)
+            mask = mask if same_size else None
+        return Endoscope(camera, lights or device.lights, mask).scaled(self.scale)
 
 
 class Rendering(StrictModel):
@@ -80,6 +102,8 @@ class Rendering(StrictModel):
     mode: `synthetic` lights the surface once, as the training images of Mahmood et al. 2018; `cinematic` follows paths.
     looks: of one scene, which share its ground truth; the first is the frame's display image.
     randomize: every frame, or the whole of a sequence, varies its looks by the seed.
+    volume_property: a file of Slicer's: its opacity says where tissue is, its colours take the place of those of all
+        looks.
     samples, max_order, later_extinction, surface_offset_mm: of the path tracer, see `rendering.path_tracer`.
     """
 
@@ -87,9 +111,10 @@ class Rendering(StrictModel):
     looks: Annotated[tuple[preset_or(Look, LOOKS), ...], Field(min_length=1, max_length=8)] = ("normal",)
     randomize: bool = False
     grayscale: bool = False
+    volume_property: RecipePath | None = None
     samples: int = Field(8, ge=1, le=65536)
     max_order: int = Field(8, ge=1, le=1024)
-    later_extinction: float = Field(0.11, gt=0.0, le=1.0)
+    later_extinction: float = Field(0.23, gt=0.0, le=1.0)
     surface_offset_mm: float = Field(1.0, ge=0.0, le=5.0)
     denoise: bool = True
 
@@ -112,17 +137,18 @@ Image = Literal[
 ]
 
 
-class Output(StrictModel):
-    """What is stored of each frame; see Docs/DatasetFormat.md."""
+SYNTHETIC_CHANNELS = ("display", "depth", "depth_range", "normals", "labels")
+"""Stored by default; of a cinematic frame also what the paths gave before denoising."""
 
-    channels: Annotated[tuple[Image, ...], Field(min_length=1), unique] = (
-        "display",
-        "noisy_radiance",
-        "depth",
-        "depth_range",
-        "normals",
-        "labels",
-    )
+
+class Output(StrictModel):
+    """What is stored of each frame; see Docs/DatasetFormat.md.
+
+    coverage: which vertices of the wall's mesh a frame sees; the report adds them up over the frames.
+    """
+
+    coverage: bool = False
+    channels: Annotated[tuple[Image, ...], Field(min_length=1), unique] = ("noisy_radiance", *SYNTHETIC_CHANNELS)
 
 
 def _along_the_centerline_by_default(views: Any) -> Any:
@@ -139,6 +165,16 @@ class EndoscopyRecipe(Recipe):
     rendering: Rendering = Rendering()
     sensor: Sensor = Sensor()
     output: Output = Output()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _channels_of_the_mode(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("rendering"), dict):
+            return content
+        output = content.get("output") or {}
+        if content["rendering"].get("mode") != "synthetic" or not isinstance(output, dict) or "channels" in output:
+            return content
+        return content | {"output": output | {"channels": list(SYNTHETIC_CHANNELS)}}
 
     @property
     def is_sequence(self) -> bool:

@@ -11,7 +11,8 @@ from Sim2RealLib.geometry import invert_rigid
 from Sim2RealLib.report import Section
 from Sim2RealLib.report.page import spread
 
-from .frame_record import endoscopy_record
+from .frame_record import EndoscopyRecord, endoscopy_extra, endoscopy_record
+from .frames.coverage import unpack_bits
 
 SHOWN_FRAMES = 4
 INK = "#323f4b"
@@ -27,6 +28,13 @@ def report_sections(dataset: Dataset) -> Iterator[Section]:
             "the camera frame), labels in the colours of their classes; as far as the dataset has them.",
         )
     records = [endoscopy_record(dataset.frame(index)) for index in dataset.indices]
+    if any(record.coverage for record in records):
+        seen = _seen_together(dataset, records)
+        yield Section(
+            "Coverage of the wall",
+            _coverage_png([record.coverage.share if record.coverage else 0.0 for record in records], seen),
+            f"All frames together see {seen[-1]:.1%} of the vertices of the wall's mesh.",
+        )
     poses = np.array([invert_rigid(np.array(record.camera.camera_from_world)) for record in records])
     walls_mm = np.array([record.tip.wall_distance_mm for record in records])
     yield Section(
@@ -35,6 +43,28 @@ def report_sections(dataset: Dataset) -> Iterator[Section]:
         "From the front and from the patient's left. An arrow shows which way the camera looks, its colour how far "
         "away the nearest wall is.",
     )
+
+
+def _seen_together(dataset: Dataset, records: list[EndoscopyRecord]) -> list[float]:
+    """Share of the wall's vertices that are seen up to each frame."""
+    count = endoscopy_extra(dataset).wall_vertices
+    seen, shares = np.zeros(count, bool), []
+    for record in records:
+        if record.coverage is not None:
+            seen |= unpack_bits(record.coverage.seen, count)
+        shares.append(float(seen.mean()))
+    return shares
+
+
+def _coverage_png(alone: list[float], together: list[float]) -> bytes:
+    figure, ((axes,),) = _figure(1, 1, (7.2, 3.2))
+    axes.plot(100 * np.array(together), color="#0b69a3", label="all frames so far")
+    axes.plot(100 * np.array(alone), color="#9aa5b1", label="each frame, of the wall's area")
+    axes.set_xlabel("frames", color=INK)
+    axes.set_ylabel("seen, %", color=INK)
+    axes.set_ylim(0, None)
+    axes.legend(frameon=False)
+    return _png(figure)
 
 
 def _ground_truth_png(frames: list[StoredFrame]) -> bytes:

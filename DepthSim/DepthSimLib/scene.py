@@ -9,7 +9,7 @@ from Sim2RealLib.cameras import Camera
 from Sim2RealLib.engine import Backend, require_memory
 from Sim2RealLib.volume import Volume
 
-from .appearance.transfer_function import LUMEN
+from .appearance.transfer_function import LUMEN, OpacityFunction
 from .endoscope.presets import Endoscope
 from .rendering.camera_rays import CameraRays, upload_camera
 from .rendering.device_grid import upload_grid
@@ -35,11 +35,11 @@ class Viewpoint:
     camera_from_grid: np.ndarray
 
 
-def build_medium(backend: Backend, ct: Volume) -> Medium:
-    """The CT with the transfer function that decides where things are. Sim2RealError if it does not fit into memory."""
+def build_medium(backend: Backend, ct: Volume, opacity: OpacityFunction = LUMEN) -> Medium:
+    """The CT with the opacity that says where tissue is. Sim2RealError if it does not fit into memory."""
     require_memory(backend, BYTES_A_VOXEL * ct.array.size, ct.name, "Crop it, or resample it to larger voxels.")
     grid = scalar_grid(ct)
-    return upload_medium(upload_grid(backend.arrays, grid), LUMEN.extinction_mm())
+    return upload_medium(upload_grid(backend.arrays, grid), opacity.extinction_mm())
 
 
 def place(medium: Medium, endoscope: Endoscope, ras_from_camera: np.ndarray) -> Viewpoint:

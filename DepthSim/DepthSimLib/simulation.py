@@ -1,28 +1,42 @@
 """An endoscopy recipe made ready to run."""
 
-from dataclasses import asdict, dataclass
+import logging
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from pydantic_core import to_jsonable_python
 
 from Sim2RealLib.engine import Backend
+from Sim2RealLib.provenance import input_record
 from Sim2RealLib.simulation import DatasetHeader, Frame
 
 from .anatomy import Anatomy, load_anatomy
 from .appearance.looks import Look
 from .appearance.randomization import randomised
+from .appearance.slicer_volume_property import read_volume_property
+from .appearance.transfer_function import LUMEN, OpacityFunction
 from .appearance.upload import upload_look
 from .channels import channels_of, look_channel, stored
+from .endoscope.pose_plan import FilePlan
 from .endoscope.poses import PoseSource, prepare_poses
 from .endoscope.presets import Endoscope
-from .endoscope.sensor import LUMINANCE, develop
+from .endoscope.sensor import LUMINANCE, develop, metered
+from .frames.coverage import Wall, pack_bits, seen_vertices, wall_of
 from .frames.ground_truth import GroundTruth, Surface, ground_truth, visible_surface
 from .frames.motion import motion_from_previous
 from .frames.record import camera_record, tip_record
 from .pictures import render
-from .recipe import EndoscopyRecipe
+from .recipe import EndoscopyRecipe, Rendering
+from .rendering.look_device import DeviceLook
 from .rendering.medium import Medium
 from .scene import Viewpoint, build_medium, place
+
+PREVIEW_WIDTH_PX = 64
+SYNTHETIC = Rendering(mode="synthetic")
+
+LOG = logging.getLogger("sim2real")
 
 PATH_STREAM = 30
 """Number that keeps the random numbers of paths apart from others of the seed and frame."""
@@ -32,7 +46,8 @@ PATH_STREAM = 30
 class EndoscopySimulation:
     """The `Simulation` of an endoscopy recipe: all that its frames share, loaded and on the backend.
 
-    rays: `Endoscope.rays` of the recipe's endoscope.
+    rays: `Endoscope.rays` of the recipe's endoscope. opacity: what says where tissue is.
+    wall: the mesh on which coverage is counted, if it is.
     """
 
     recipe: EndoscopyRecipe
@@ -42,6 +57,9 @@ class EndoscopySimulation:
     rays: np.ndarray
     poses: PoseSource
     medium: Medium
+    opacity: OpacityFunction
+    looks: tuple[Look, ...]
+    wall: Wall | None
 
     def frame(self, index: int) -> Frame:
         pose = self.poses.pose(index)
@@ -62,6 +80,10 @@ class EndoscopySimulation:
             "tip": tip_record(pose, self.anatomy.centerline),
             "visible_px": self._visible(truth),
         }
+        if self.wall is not None:
+            camera, vertices = self.endoscope.camera, self.wall.mesh.vertices_ras
+            seen = seen_vertices(vertices, camera, truth.depth_mm, pose.ras_from_camera)
+            record["coverage"] = {"share": float(self.wall.area_share[seen].sum()), "seen": pack_bits(seen)}
         return Frame({name: stored(name, images[name]) for name in names}, record)
 
     def geometry(self, ras_from_camera: np.ndarray) -> tuple[Viewpoint, Surface, GroundTruth]:
@@ -74,7 +96,7 @@ class EndoscopySimulation:
 
     def look(self, number: int, index: int) -> Look:
         """Look `number` as frame `index` has it; in a sequence all frames have the same."""
-        look = self.recipe.rendering.built_looks()[number]
+        look = self.looks[number]
         if not self.recipe.rendering.randomize:
             return look
         return randomised(look, self.recipe.seed, 0 if self.recipe.is_sequence else index)
@@ -89,25 +111,43 @@ class EndoscopySimulation:
 
     def _pictures(self, index: int, viewpoint: Viewpoint, surface: Surface) -> dict[str, np.ndarray]:
         rendering, seed = self.recipe.rendering, self.recipe.seed
-        numbers = range(len(rendering.looks))
+        similarity = rendering.later_extinction < 1.0
         looks = [
-            upload_look(
-                self.medium.arrays,
-                self.look(number, index),
-                self.endoscope.lights,
-                similarity=rendering.later_extinction < 1.0,
-            )
-            for number in numbers
+            upload_look(self.medium.arrays, self.look(number, index), self.endoscope.lights, self.opacity, similarity)
+            for number in range(len(self.looks))
         ]
         path_seed = int(np.random.SeedSequence([seed, PATH_STREAM, index]).generate_state(1)[0])
         images = {}
         for number, light in enumerate(render(self.medium, viewpoint, surface, looks, rendering, path_seed)):
             color = np.array(self.look(number, index).illumination.color, np.float32)
             radiance, noisy = (self._toned(part * color) for part in (light.radiance, light.noisy))
-            picture = develop(radiance, self.rays, self.recipe.sensor, seed, index)
+            earlier = self._earlier_readings(index, looks[number], radiance)
+            picture = develop(radiance, self.rays, self.recipe.sensor, seed, index, earlier)
             for kind, image in (("display", picture), ("radiance", radiance), ("noisy_radiance", noisy)):
                 images[look_channel(kind, number, rendering)] = np.moveaxis(image, -1, 0) if image.ndim == 3 else image
         return images
+
+    def _earlier_readings(self, index: int, look: DeviceLook, radiance: np.ndarray) -> list[float]:
+        """What the exposure meter read in the frames before, where its control lags: from small synthetic pictures of
+        them, scaled so that this frame's would read what its picture does."""
+        sensor = self.recipe.sensor
+        if sensor.gain is not None or not self.recipe.is_sequence or sensor.meter.window == 0:
+            return []
+        first = max(0, index - sensor.meter.window)
+        previews = [self._preview_reading(frame, look) for frame in range(first, index + 1)]
+        scale = metered(radiance, self.rays, sensor) / previews[-1]
+        return [reading * scale for reading in previews[:-1]]
+
+    def _preview_reading(self, index: int, look: DeviceLook) -> float:
+        endoscope = self._preview
+        viewpoint = place(self.medium, endoscope, self.poses.pose(index).ras_from_camera)
+        surface = visible_surface(self.medium, viewpoint.camera)
+        (light,) = render(self.medium, viewpoint, surface, [look], SYNTHETIC, 0)
+        return metered(light.radiance, endoscope.rays(), self.recipe.sensor)
+
+    @cached_property
+    def _preview(self) -> Endoscope:
+        return self.endoscope.scaled(PREVIEW_WIDTH_PX / self.endoscope.camera.width_px)
 
     def _toned(self, radiance: np.ndarray) -> np.ndarray:
         return radiance @ np.array(LUMINANCE, np.float32) if self.recipe.rendering.grayscale else radiance
@@ -122,13 +162,15 @@ def open_simulation(recipe: EndoscopyRecipe, backend: Backend) -> EndoscopySimul
     anatomy = load_anatomy(recipe.input)
     endoscope = recipe.endoscope.built()
     poses = prepare_poses(recipe.views, anatomy.centerline, anatomy.clearance, recipe.seed)
-    medium, looks = build_medium(backend, anatomy.ct), recipe.rendering.built_looks()
+    opacity, looks = _opacity_and_looks(recipe.rendering)
+    medium = build_medium(backend, anatomy.ct, opacity)
+    wall = wall_of(anatomy.wall_mesh()) if recipe.output.coverage else None
     header = DatasetHeader(
         simulator=recipe.simulator,
         frame_count=poses.count,
         classes=anatomy.classes,
         channels=channels_of(recipe),
-        inputs=anatomy.inputs,
+        inputs=(*anatomy.inputs, *_other_files(recipe)),
         extra={
             "backend": backend.name,
             "camera": endoscope.camera.parameters,
@@ -138,6 +180,26 @@ def open_simulation(recipe: EndoscopyRecipe, backend: Backend) -> EndoscopySimul
             "sequence": recipe.is_sequence,
             "centerline_mm": float(anatomy.centerline.arc_length_mm[-1]),
             "polyps": list(anatomy.polyps),
+            "wall_vertices": 0 if wall is None else len(wall.area_share),
         },
     )
-    return EndoscopySimulation(recipe, header, anatomy, endoscope, endoscope.rays(), poses, medium)
+    return EndoscopySimulation(
+        recipe, header, anatomy, endoscope, endoscope.rays(), poses, medium, opacity, looks, wall
+    )
+
+
+def _opacity_and_looks(rendering: Rendering) -> tuple[OpacityFunction, tuple[Look, ...]]:
+    if rendering.volume_property is None:
+        return LUMEN, rendering.built_looks()
+    found = read_volume_property(rendering.volume_property)
+    for what in found.ignored:
+        LOG.warning("%s: %s", rendering.volume_property.name, what)
+    function = found.transfer_function
+    return function.opacity, tuple(replace(look, tissue=function.color) for look in rendering.built_looks())
+
+
+def _other_files(recipe: EndoscopyRecipe) -> list[dict[str, Any]]:
+    """Provenance of what shapes frames beside the anatomy."""
+    files = {"calibration": recipe.endoscope.calibration, "volume_property": recipe.rendering.volume_property}
+    files["poses"] = recipe.views.file if isinstance(recipe.views, FilePlan) else None
+    return [input_record(role, path) for role, path in files.items() if path is not None]

@@ -122,6 +122,12 @@ def meter_reading(light: np.ndarray, valid: np.ndarray, meter: Meter) -> float:
     return reading
 
 
+def metered(radiance: np.ndarray, rays: np.ndarray, sensor: Sensor) -> float:
+    """What the exposure meter reads of a frame; arguments as for `develop`."""
+    light = vignetted(radiance, rays[..., 2], sensor.vignetting)
+    return meter_reading(light, np.isfinite(rays[..., 2]), sensor.meter)
+
+
 def lagged_gain(readings: Sequence[float], meter: Meter) -> float:
     """The gain that the last of some successive readings, oldest first, ends at.
 

@@ -80,7 +80,7 @@ def ground_truth(
         return np.where(seen, values.numpy().reshape(shape), np.float32(np.nan))
 
     points, normals = (np.array(v, np.float32).T for v in (surface.point, surface.normal))
-    voxels = np.rint(points / medium.device_grid.grid.spacing_mm).astype(int)
+    voxels = np.rint(np.where(seen.reshape(-1, 1), points, 0) / medium.device_grid.grid.spacing_mm).astype(int)
     i, j, k = (np.clip(v, 0, n - 1) for v, n in zip(voxels.T, labels.shape[::-1], strict=True))
     turned = normals @ camera_from_grid[:3, :3].T.astype(np.float32)
     return GroundTruth(

@@ -32,7 +32,10 @@ class CameraRays:
     origin: Any
 
     def direction(self, pixel: Any, x: Any, y: Any, active: Any = True) -> Any:
-        """Unit direction in the grid frame through the place (x, y), 0 to 1 each, of pixels counted row by row."""
+        """Unit direction in the grid frame through the place (x, y), 0 to 1 each, of pixels counted row by row.
+
+        0 0 0 for pixels with a corner where the camera's model has no ray.
+        """
         row, column = pixel // self.width, pixel % self.width
         corner = (row * (self.width + 1) + column) * 3
 
@@ -41,10 +44,13 @@ class CameraRays:
                 *(dr.gather(self.arrays.Float, self.corners, corner + (3 * step + axis), active) for axis in range(3))
             )
 
-        below = self.width + 1
-        upper, lower = dr.lerp(at(0), at(1), x), dr.lerp(at(below), at(below + 1), x)
-        ray = dr.lerp(upper, lower, y)
-        return dr.normalize(self.arrays.Array3f(*(dr.dot(row, ray) for row in self.rotation)))
+        around = [at(step) for step in (0, 1, self.width + 1, self.width + 2)]
+        whole = self.arrays.Bool(True)
+        for corner_ray in around:
+            whole &= dr.squared_norm(corner_ray) > 0.5
+        ray = dr.lerp(dr.lerp(around[0], around[1], x), dr.lerp(around[2], around[3], x), y)
+        turned = self.arrays.Array3f(*(dr.dot(row, ray) for row in self.rotation))
+        return dr.select(whole, turned * dr.rsqrt(dr.maximum(dr.squared_norm(turned), 1e-12)), 0)
 
 
 def upload_camera(arrays: ModuleType, camera: Camera, ras_from_camera: np.ndarray, grid: ScalarGrid) -> CameraRays:

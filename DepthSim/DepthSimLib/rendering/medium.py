@@ -76,12 +76,16 @@ class Rays:
 
 
 def rays_in(medium: Medium, origin: Any, direction: Any, end: Any) -> Rays:
-    """Rays clipped to the grid and to the distance `end`; where they miss it, they leave before they enter."""
+    """Rays clipped to the grid and to the distance `end`.
+
+    Where they miss it, and where the direction is 0 0 0, they leave before they enter.
+    """
     inverse = dr.rcp(dr.select(dr.abs(direction) > 1e-9, direction, 1e-9))
     to_low, to_high = -origin * inverse, (medium.end_mm - origin) * inverse
     near, far = dr.minimum(to_low, to_high), dr.maximum(to_low, to_high)
     enter = dr.maximum(dr.maximum(near.x, near.y), dr.maximum(near.z, 0))
     leave = dr.minimum(dr.minimum(far.x, far.y), dr.minimum(far.z, end))
+    leave = dr.select(dr.squared_norm(direction) > 0.5, leave, -1)
     return Rays(origin, direction, inverse, enter, leave)
 
 
