@@ -1,6 +1,6 @@
 """The README's picture: frames of `make demo`, without and with their labels.
 
-    .venv/bin/python Resources/Screenshots/demo.py demo Resources/Screenshots/demo.png
+.venv/bin/python Resources/Screenshots/demo.py demo Resources/Screenshots/demo.png
 """
 
 import sys
