@@ -148,7 +148,7 @@ def transmittance(medium: Medium, rays: Rays, scale: Any, rng: Any, active: Any)
         survives = rng.next_float32() < ROULETTE_SURVIVAL
         through = dr.select(faint, dr.select(survives, through / ROULETTE_SURVIVAL, 0), through)
         distance = dr.select(tentative, flight, end)
-        return distance, through, rng, running & (distance < rays.leave) & (through > 0)
+        return distance, through, rng, running & (distance < rays.leave) & (through > NOTHING)
 
     _, through, rng, _ = dr.while_loop(
         (rays.enter, Float(1), rng, active & (rays.enter < rays.leave)),
@@ -161,3 +161,7 @@ def transmittance(medium: Medium, rays: Rays, scale: Any, rng: Any, active: Any)
 
 ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.05, 0.25
 """As in pbrt-v4's direct lighting in media."""
+
+NOTHING = 1e-30
+"""A share of light that counts as none. Where denormal numbers decided, so would the number of threads: Dr.Jit's workers
+take them for 0, the thread that asks does not, and it does small kernels itself."""

@@ -21,7 +21,7 @@ import drjit as dr
 from . import surface_brdf
 from .camera_rays import CameraRays
 from .look_device import DeviceLook, Material, materials_at, place_at
-from .medium import Medium, free_flight, rays_in, transmittance
+from .medium import NOTHING, Medium, free_flight, rays_in, transmittance
 from .phase import sample_henyey_greenstein
 from .random_streams import random_streams
 from .texture_device import Drawn
@@ -96,7 +96,7 @@ def trace(
             beta * material.value(on_surface, to_light, travel) * (intensity / (chance * far * far))
             for beta, material, intensity in zip(betas, materials, light.intensities, strict=True)
         ]
-        lit = hit & (dr.max(sum(direct)) > 0)
+        lit = hit & (dr.max(sum(direct)) > NOTHING)
         through, rng = transmittance(medium, rays_in(medium, start, to_light, far), later, rng, lit)
 
         lobe, u, v = rng.next_float32(), rng.next_float32(), rng.next_float32()
@@ -110,7 +110,7 @@ def trace(
         ]
         order = state.order + 1
         survival = dr.select(order >= ROULETTE_FROM_ORDER, dr.minimum(_brightest(onward_betas), 1), 1)
-        goes_on = hit & (order < max_order) & (rng.next_float32() < survival)
+        goes_on = hit & (order < max_order) & (survival > NOTHING) & (rng.next_float32() < survival)
         sums = [
             total + dr.select(hit, dr.select(lit, value * through, 0), beta * look.background)
             for total, value, beta, look in zip(state.sums, direct, betas, looks, strict=True)
@@ -120,7 +120,7 @@ def trace(
             dr.select(goes_on, order, UInt32(0)),
             start,
             onward,
-            [beta / dr.maximum(survival, TINY) for beta in onward_betas],
+            [beta / dr.maximum(survival, NOTHING) for beta in onward_betas],
             sums,
             state.violations + exceeded,
             rng,
@@ -133,10 +133,8 @@ def trace(
     (ended,) = dr.while_loop(
         (begun,), lambda paths: paths.sample < samples, lambda paths: (follow(paths),), label="paths"
     )
-    return Radiance(tuple(total / Float(samples) for total in ended.sums), ended.violations)
-
-
-TINY = 1e-6
+    means = tuple(dr.select(total > NOTHING, total, 0) / Float(samples) for total in ended.sums)
+    return Radiance(means, ended.violations)
 
 
 @dataclass
