@@ -17,6 +17,7 @@ import numpy as np
 from .errors import Sim2RealError
 from .geometry import RAS_FROM_LPS, transform_points
 from .provenance import input_record
+from .text_files import read_text
 
 MAX_FILE_BYTES = 16 << 20
 MAX_LANDMARKS = 10_000
@@ -47,8 +48,9 @@ def read_landmarks(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, A
     readers = {".json": _points_of_json, ".fcsv": _points_of_fcsv}
     if path.suffix.lower() not in readers:
         raise Sim2RealError(f"{path} is not a landmark file; known are Slicer's .mrk.json and .fcsv.")
+    text = read_text(path, MAX_FILE_BYTES, "list of landmarks")
     landmarks: dict[str, np.ndarray] = {}
-    for ras_from_file, point in readers[path.suffix.lower()](path.name, _text(path)):
+    for ras_from_file, point in readers[path.suffix.lower()](path.name, text):
         name, position = _checked(path.name, point)
         if name in landmarks:
             raise Sim2RealError(f"{path.name}: two landmarks are named '{name}'. Give each its own name.")
@@ -92,17 +94,6 @@ def write_landmarks(path: str | Path, landmarks: Mapping[str, np.ndarray]) -> No
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise Sim2RealError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise Sim2RealError(f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MiB; that is no list of landmarks.")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise Sim2RealError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise Sim2RealError(f"{path.name} is not a text file in UTF-8.") from error
 
 
 def _checked(file: str, point: Point) -> tuple[str, np.ndarray]:

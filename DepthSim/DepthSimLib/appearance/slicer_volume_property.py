@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.text_files import read_text
 
 from .transfer_function import MOST_OPACITY, ColorFunction, OpacityFunction, TransferFunction
 
@@ -57,22 +58,13 @@ class _FaultError(Exception):
 def read_volume_property(path: Path | str) -> VolumeProperty:
     """A file by its extension, `.vp` or `.txt`, `.vp.json` or `.json`; Sim2RealError if it is not right."""
     path = Path(path)
+    text = read_text(path, MAX_BYTES, "volume property")
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Sim2RealError(f"{path}: the volume property cannot be read ({error.strerror}).") from error
-    try:
-        if len(content) > MAX_BYTES:
-            raise _FaultError(f"is larger than {MAX_BYTES >> 20} MiB")
-        text = content.decode("utf-8")
         if path.suffix.lower() == ".json":
             return _from_json(text)
         if path.suffix.lower() in (".vp", ".txt"):
             return _from_text(text)
         raise _FaultError("has an unknown extension; .vp and .vp.json are read")
-    except UnicodeDecodeError as error:
-        raise Sim2RealError(f"{path}: the volume property is not a text file. Save it again from Slicer.") from error
     except _FaultError as fault:
         raise Sim2RealError(f"{path}: the volume property {fault}. Save it again from Slicer.") from fault
 

@@ -18,14 +18,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from Sim2RealLib.cameras import Camera, camera_from_record
+from Sim2RealLib.cameras import PIXEL_CENTER_PX, Camera, camera_from_record
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import parse_yaml
+from Sim2RealLib.text_files import read_text
 
 MAX_CALIBRATION_BYTES = 2**20
-
-PIXEL_CENTER_PX = 0.5
-"""Added to positions that count from the centre of the top-left pixel."""
 
 KB4 = ("k1", "k2", "k3", "k4")
 
@@ -41,16 +39,7 @@ C3VD_REQUIRED = ("width", "height", "cx", "cy", "a0", "a2", "a3", "a4", "c", "d"
 def read_calibration(path: Path | str) -> Camera:
     """The camera that a calibration file describes; Sim2RealError says what the file lacks."""
     path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_CALIBRATION_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise Sim2RealError(f"{path}: the calibration cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise Sim2RealError(f"{path}: not a text file, so no calibration.") from error
-    if len(data) > MAX_CALIBRATION_BYTES:
-        raise Sim2RealError(f"{path}: larger than {MAX_CALIBRATION_BYTES >> 20} MiB; this is no calibration.")
+    text = read_text(path, MAX_CALIBRATION_BYTES, "calibration")
     where = str(path)
     if text.lstrip().startswith("<"):
         root = _parse_xml(text, where)

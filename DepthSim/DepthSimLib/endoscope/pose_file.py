@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.text_files import read_text
 
 MAX_POSE_FILE_BYTES = 2**28
 
@@ -27,16 +28,7 @@ RIGIDITY_TOLERANCE = 1e-3
 def read_poses(path: Path | str) -> np.ndarray:
     """The poses of a file, ras_from_camera, (N, 4, 4) float64; Sim2RealError names the pose that is none."""
     path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_POSE_FILE_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise Sim2RealError(f"{path}: the poses cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise Sim2RealError(f"{path}: not a text file; poses are CSV or JSON.") from error
-    if len(data) > MAX_POSE_FILE_BYTES:
-        raise Sim2RealError(f"{path}: larger than {MAX_POSE_FILE_BYTES >> 20} MiB; split it.")
+    text = read_text(path, MAX_POSE_FILE_BYTES, "list of poses")
     rows = _json_rows(text, path) if text.lstrip().startswith("[") else _csv_rows(text, path)
     if not rows:
         raise Sim2RealError(f"{path}: no pose in it.")

@@ -10,8 +10,8 @@ import numpy as np
 from Sim2RealLib.errors import Sim2RealError
 
 MIDDLE_GREY, SQUARE_PX = 0.18, 16
-"""Reinhard et al., "Photographic Tone Reproduction for Digital Images", 2002; and the squares that luminance is averaged
-over first, so that a few dark pixels do not decide."""
+"""Reinhard et al., "Photographic Tone Reproduction for Digital Images", 2002; and the squares that luminance is
+averaged over first, so that a few dark pixels do not decide."""
 
 
 def denoised(radiance: np.ndarray, albedo: np.ndarray, normals: np.ndarray) -> np.ndarray:

@@ -163,5 +163,5 @@ ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.05, 0.25
 """As in pbrt-v4's direct lighting in media."""
 
 NOTHING = 1e-30
-"""A share of light that counts as none. Where denormal numbers decided, so would the number of threads: Dr.Jit's workers
-take them for 0, the thread that asks does not, and it does small kernels itself."""
+"""A share of light that counts as none. Where denormal numbers decided, so would the number of threads: Dr.Jit's
+workers take them for 0, the thread that asks does not, and it does small kernels itself."""

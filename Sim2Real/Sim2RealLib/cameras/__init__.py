@@ -5,6 +5,7 @@ Image coordinates are continuous with (0, 0) at the outer corner of the top-left
 row r) is (c + ½, r + ½). Calibrations that count from pixel centres, as OpenCV's do, have principal points ½ px less.
 """
 
+from .camera import PIXEL_CENTER_PX as PIXEL_CENTER_PX
 from .camera import Camera as Camera
 from .equidistant import EquidistantCamera as EquidistantCamera
 from .kannala_brandt import KannalaBrandtCamera as KannalaBrandtCamera

@@ -1,12 +1,15 @@
 """What every camera model offers."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import Annotated, Any, Protocol, Self
 
 import numpy as np
 from pydantic import Field
 
 SidePx = Annotated[int, Field(ge=1, le=2**15)]
+
+PIXEL_CENTER_PX = 0.5
+"""Where the centre of the top-left pixel is in an image, along both axes; 0 where positions count from there."""
 
 
 class Camera(Protocol):
@@ -27,6 +30,9 @@ class Camera(Protocol):
 
     def scaled(self, factor: float) -> Self:
         """The camera of the same image with `factor` times as many pixels a side; its size is rounded."""
+        sides = {name: max(1, round(getattr(self, name) * factor)) for name in ("width_px", "height_px")}
+        lengths = [field.name for field in fields(self) if field.name.endswith("_px") and field.name not in sides]
+        return replace(self, **sides, **{name: getattr(self, name) * factor for name in lengths})
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -40,13 +46,9 @@ class Camera(Protocol):
 
     def pixel_centers(self) -> np.ndarray:
         """Image positions of all pixel centres, (H, W, 2)."""
-        return np.stack(np.meshgrid(np.arange(self.width_px) + 0.5, np.arange(self.height_px) + 0.5), axis=-1)
+        columns, rows = (np.arange(side) + PIXEL_CENTER_PX for side in (self.width_px, self.height_px))
+        return np.stack(np.meshgrid(columns, rows), axis=-1)
 
     def valid_mask(self) -> np.ndarray:
         """Pixels whose centre has a ray, (H, W) bool."""
         return np.isfinite(self.unproject(self.pixel_centers())).all(axis=-1)
-
-
-def scaled_side(side_px: int, factor: float) -> int:
-    """A side of a scaled image, at least one pixel."""
-    return max(1, round(side_px * factor))

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from ..recipe import strict_dataclass
-from .camera import Camera, SidePx, scaled_side
+from .camera import Camera, SidePx
 from .radial import plane_polar, point_polar, rays
 
 
@@ -30,13 +30,3 @@ class EquidistantCamera(Camera):
         offset_px = np.asarray(positions_px, dtype=np.float64) - (self.cx_px, self.cy_px)
         angle, azimuth = plane_polar(offset_px / (self.fx_px, self.fy_px))
         return rays(np.where(angle < np.pi, angle, np.nan), azimuth)
-
-    def scaled(self, factor: float) -> "EquidistantCamera":
-        return EquidistantCamera(
-            self.fx_px * factor,
-            self.fy_px * factor,
-            self.cx_px * factor,
-            self.cy_px * factor,
-            scaled_side(self.width_px, factor),
-            scaled_side(self.height_px, factor),
-        )

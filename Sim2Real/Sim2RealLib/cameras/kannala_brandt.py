@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from ..recipe import strict_dataclass
-from .camera import Camera, SidePx, scaled_side
+from .camera import Camera, SidePx
 from .radial import invert_increasing, plane_polar, point_polar, rays, smallest_positive_root
 
 
@@ -48,20 +48,6 @@ class KannalaBrandtCamera(Camera):
         offset_px = np.asarray(positions_px, dtype=np.float64) - (self.cx_px, self.cy_px)
         radius, azimuth = plane_polar(offset_px / (self.fx_px, self.fy_px))
         return rays(invert_increasing(self._radius_and_slope, radius, self.max_angle_rad), azimuth)
-
-    def scaled(self, factor: float) -> "KannalaBrandtCamera":
-        return KannalaBrandtCamera(
-            self.fx_px * factor,
-            self.fy_px * factor,
-            self.cx_px * factor,
-            self.cy_px * factor,
-            scaled_side(self.width_px, factor),
-            scaled_side(self.height_px, factor),
-            self.k1,
-            self.k2,
-            self.k3,
-            self.k4,
-        )
 
     def _radius_and_slope(self, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         t = angle * angle

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import field_validator
 
 from ..recipe import strict_dataclass
-from .camera import Camera, SidePx, scaled_side
+from .camera import Camera, SidePx
 
 
 @strict_dataclass
@@ -57,13 +57,3 @@ class PinholeCamera(Camera):
             axis=-1,
         )
         return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-
-    def scaled(self, factor: float) -> "PinholeCamera":
-        return PinholeCamera(
-            self.fx_px * factor,
-            self.fy_px * factor,
-            self.cx_px * factor,
-            self.cy_px * factor,
-            scaled_side(self.width_px, factor),
-            scaled_side(self.height_px, factor),
-        )

@@ -1,5 +1,6 @@
 """The omnidirectional model of Scaramuzza."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 from pydantic import PositiveFloat, model_validator
 
 from ..recipe import strict_dataclass
-from .camera import Camera, SidePx, scaled_side
+from .camera import Camera, SidePx
 from .radial import invert_increasing, plane_polar, point_polar, rays, smallest_positive_root
 
 
@@ -62,19 +63,8 @@ class ScaramuzzaCamera(Camera):
         return rays(angle, azimuth)
 
     def scaled(self, factor: float) -> "ScaramuzzaCamera":
-        return ScaramuzzaCamera(
-            self.cx_px * factor,
-            self.cy_px * factor,
-            scaled_side(self.width_px, factor),
-            scaled_side(self.height_px, factor),
-            self.a0 * factor,
-            self.a2 / factor,
-            self.a3 / factor**2,
-            self.a4 / factor**3,
-            self.c,
-            self.d,
-            self.e,
-        )
+        lens = {"a0": self.a0 * factor, "a2": self.a2 / factor, "a3": self.a3 / factor**2, "a4": self.a4 / factor**3}
+        return replace(super().scaled(factor), **lens)
 
     @property
     def _stretch(self) -> np.ndarray:

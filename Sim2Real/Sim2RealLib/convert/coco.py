@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..cameras import PIXEL_CENTER_PX
 from ..dataset.layout import DISPLAY
 from ..dataset.masks import decode_mask
 from ..dataset.reader import Dataset, StoredFrame
 
-PIXEL_CENTRE = 0.5
 LANDMARK_CATEGORY = 100_000
 """Beyond every label a map can hold, and the same in all datasets, so that they can be merged."""
 
@@ -76,7 +76,7 @@ def _keypoints(frame: StoredFrame, names: list[str], category: int) -> Iterator[
     keypoints = [
         number
         for point in points
-        for number in ((0, 0, NOT_LABELLED) if point is None else (*(x - PIXEL_CENTRE for x in point), VISIBLE))
+        for number in ((0, 0, NOT_LABELLED) if point is None else (*(x - PIXEL_CENTER_PX for x in point), VISIBLE))
     ]
     left, top = (min(point[axis] for point in visible.values()) for axis in (0, 1))
     width, height = (max(point[axis] for point in visible.values()) - low for axis, low in ((0, left), (1, top)))

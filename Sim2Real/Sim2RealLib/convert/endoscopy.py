@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cameras import Camera, PinholeCamera, camera_from_record
+from ..cameras import PIXEL_CENTER_PX, Camera, PinholeCamera, camera_from_record
 from ..dataset.codec import encode
 from ..dataset.layout import DISPLAY
 from ..dataset.reader import Dataset, StoredFrame
@@ -19,8 +19,6 @@ from ..dataset.schema import to_json
 from ..errors import Sim2RealError
 from ..geometry import invert_rigid
 from ..simulation import Channel
-
-PIXEL_CENTRE_PX = 0.5
 
 RIGID_TOLERANCE = 1e-6
 """Largest error of RᵀR; a pose that went through float32 passes."""
@@ -112,7 +110,7 @@ def numbers_line(numbers: np.ndarray, separator: str) -> str:
 def camera_matrix(camera: PinholeCamera) -> np.ndarray:
     """K, 3×3, for positions counted from the centre of the top-left pixel."""
     matrix = camera.matrix
-    matrix[:2, 2] -= PIXEL_CENTRE_PX
+    matrix[:2, 2] -= PIXEL_CENTER_PX
     return matrix
 
 
@@ -125,7 +123,7 @@ def write_camera_json(path: Path, camera: Camera, poses: list[np.ndarray]) -> No
     """Camera and poses as plain matrices, with their conventions."""
     parameters = camera.parameters
     for name in ("cx_px", "cy_px"):
-        parameters[name] -= PIXEL_CENTRE_PX
+        parameters[name] -= PIXEL_CENTER_PX
     content: dict[str, Any] = {
         "pixel_convention": "the centre of the top-left pixel is (0, 0)",
         "camera_frame": "x right, y down, z forward",
