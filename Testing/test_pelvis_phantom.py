@@ -8,12 +8,13 @@ from scipy.ndimage import label as connected
 
 from DRRSimLib.pelvis import build_pelvis, generate_pelvis, sample_shape
 from DRRSimLib.pelvis.bones import Skeleton, build_skeleton
-from DRRSimLib.pelvis.grid import Lattice, sample
+from DRRSimLib.pelvis.grid import sample
 from DRRSimLib.pelvis.hip import CUP_NORMAL, JOINT_SPACE_MM, Hip
 from DRRSimLib.pelvis.landmarks import find_landmarks
 from DRRSimLib.phantom import Phantom
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.voxel_grid import VoxelGrid
 
 SEED = 4
 BLADDER, SACRUM, L5, L4, L3, FEMUR_LEFT, FEMUR_RIGHT, HIP_LEFT, HIP_RIGHT = 21, 25, 27, 28, 29, 75, 76, 77, 78
@@ -362,10 +363,10 @@ def test_a_layer_of_fat_lies_under_the_skin() -> None:
 def test_sampling_only_near_the_surface_equals_sampling_everywhere(skeleton: Skeleton) -> None:
     for bone in skeleton.bones[:5]:  # the femurs run out of the picture
         count = np.ceil((bone.box[1] - bone.box[0]) / 4.0).astype(int)
-        lattice = Lattice(tuple(bone.box[0]), 4.0, tuple(count))
-        mesh = np.stack(np.meshgrid(*[lattice.axis(i) for i in (2, 1, 0)], indexing="ij"), axis=-1)[..., ::-1]
+        grid = VoxelGrid(tuple(bone.box[0]), 4.0, tuple(count))
+        mesh = np.stack(np.meshgrid(*[grid.axis(i) for i in (2, 1, 0)], indexing="ij"), axis=-1)[..., ::-1]
         dense = bone.field(mesh.reshape(-1, 3)).reshape(mesh.shape[:3])
-        sparse = sample(bone.field, lattice, 3.0)
+        sparse = sample(bone.field, grid, 3.0)
         assert np.array_equal(sparse < 0.0, dense < 0.0)
         near = np.abs(dense) < 3.0
         assert np.abs(sparse - dense)[near].max() < 1e-3  # float32

@@ -1,8 +1,8 @@
-"""Evaluating implicit bones on a voxel lattice, and only where their surface is."""
-
-from dataclasses import dataclass
+"""Evaluating implicit bones on a voxel grid, and only where their surface is."""
 
 import numpy as np
+
+from Sim2RealLib.voxel_grid import VoxelGrid
 
 from .implicit import Field
 
@@ -13,41 +13,12 @@ LIPSCHITZ = 1.5
 """Bound on how fast the blended fields change along a line, for skipping blocks."""
 
 
-@dataclass(frozen=True)
-class Lattice:
-    """Voxel centres of an axis-aligned RAS grid: centre of voxel (0, 0, 0), step and count along R, A, S."""
-
-    first: tuple[float, float, float]
-    spacing_mm: float
-    shape: tuple[int, int, int]
-
-    @property
-    def ras_from_ijk(self) -> np.ndarray:
-        matrix = np.diag([self.spacing_mm] * 3 + [1.0])
-        matrix[:3, 3] = self.first
-        return matrix
-
-    def axis(self, i: int) -> np.ndarray:
-        return (self.first[i] + self.spacing_mm * np.arange(self.shape[i])).astype(np.float32)
-
-    def window(self, lower: np.ndarray, upper: np.ndarray) -> tuple[slice, slice, slice]:
-        """Index ranges along k, j, i of the voxels inside a box, cut to the grid."""
-        first = np.maximum(np.ceil((lower - self.first) / self.spacing_mm), 0).astype(int)
-        last = np.minimum(np.floor((upper - self.first) / self.spacing_mm), np.array(self.shape) - 1).astype(int)
-        return tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))
-
-    def crop(self, window: tuple[slice, slice, slice]) -> "Lattice":
-        starts = [s.start for s in window][::-1]
-        first = tuple(float(f + self.spacing_mm * s) for f, s in zip(self.first, starts, strict=True))
-        return Lattice(first, self.spacing_mm, tuple(s.stop - s.start for s in window)[::-1])
-
-
-def sample(field: Field, lattice: Lattice, band_mm: float) -> np.ndarray:
-    """Distances on `lattice`, (K, J, I) float32: true within `band_mm` of the surface, of the right sign elsewhere."""
-    b = max(2, round(BLOCK_MM / lattice.spacing_mm))
-    blocks = [-(-n // b) for n in lattice.shape]
-    h = lattice.spacing_mm
-    centers = [lattice.first[i] + h * (b * np.arange(blocks[i]) + (b - 1) / 2) for i in range(3)]
+def sample(field: Field, grid: VoxelGrid, band_mm: float) -> np.ndarray:
+    """Distances on `grid`, (K, J, I) float32: true within `band_mm` of the surface, of the right sign elsewhere."""
+    b = max(2, round(BLOCK_MM / grid.spacing_mm))
+    blocks = [-(-n // b) for n in grid.shape_ijk]
+    h = grid.spacing_mm
+    centers = [grid.first_ras[i] + h * (b * np.arange(blocks[i]) + (b - 1) / 2) for i in range(3)]
     mesh = np.stack(np.meshgrid(*centers[::-1], indexing="ij"), axis=-1)[..., ::-1].reshape(-1, 3).astype(np.float32)
     coarse = _evaluate(field, mesh)
     reach = LIPSCHITZ * (np.sqrt(3.0) * h * (b - 1) / 2) + band_mm
@@ -64,7 +35,7 @@ def sample(field: Field, lattice: Lattice, band_mm: float) -> np.ndarray:
         cells[some] = field(points).reshape(len(some), -1)
     nk, nj, ni = blocks[::-1]
     full = cells.reshape(nk, nj, ni, b, b, b).transpose(0, 3, 1, 4, 2, 5).reshape(nk * b, nj * b, ni * b)
-    return full[: lattice.shape[2], : lattice.shape[1], : lattice.shape[0]]
+    return full[: grid.shape_ijk[2], : grid.shape_ijk[1], : grid.shape_ijk[0]]
 
 
 def _evaluate(field: Field, points: np.ndarray) -> np.ndarray:

@@ -4,12 +4,12 @@ import numpy as np
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume import Volume
+from Sim2RealLib.voxel_grid import VoxelGrid, grid_around
 
 from ..phantom import Phantom
 from .bones import build_skeleton
 from .bowel import build_organs
 from .drawing import SLAB, draw_bone, draw_organ, draw_soft_tissue
-from .grid import Lattice
 from .landmarks import find_landmarks
 from .lattice_noise import noise
 from .shape import PelvisShape, sample_shape
@@ -41,33 +41,32 @@ def build_pelvis(shape: PelvisShape, spacing_mm: float = 1.0) -> Phantom:
         raise Sim2RealError(
             f"A voxel size of {spacing_mm} mm cannot show a pelvis: choose one from {low} to {high} mm."
         )
-    lattice = _lattice(shape, spacing_mm)
+    grid = _field_of_view(shape, spacing_mm)
     skeleton = build_skeleton(shape)
     soft_rng, bowel_rng, bone_rng, noise_rng = np.random.default_rng([shape.seed, 1]).spawn(4)
-    hu, cavity = draw_soft_tissue(shape, lattice, soft_rng)
+    hu, cavity = draw_soft_tissue(shape, grid, soft_rng)
     labels = np.zeros(hu.shape, dtype=np.uint8)
     organs = build_organs(shape, bowel_rng)
-    mottle = noise(bowel_rng, lattice, MOTTLE_GRAIN_MM)
+    mottle = noise(bowel_rng, grid, MOTTLE_GRAIN_MM)
     for organ in organs:
-        draw_organ(organ, lattice, hu, labels, cavity, mottle)
+        draw_organ(organ, grid, hu, labels, cavity, mottle)
     del mottle, cavity
-    texture = sum(noise(bone_rng, lattice, grain) for grain in TRABECULAR_GRAINS_MM) / np.float32(np.sqrt(2.0))
+    texture = sum(noise(bone_rng, grid, grain) for grain in TRABECULAR_GRAINS_MM) / np.float32(np.sqrt(2.0))
     for bone in skeleton.bones:
-        draw_bone(bone, lattice, hu, labels, texture)
+        draw_bone(bone, grid, hu, labels, texture)
     name = f"generated pelvis {shape.seed}"
     return Phantom(
-        Volume(_scanned(hu, noise_rng), lattice.ras_from_ijk, name),
-        Volume(labels, lattice.ras_from_ijk, f"{name}, labels"),
+        Volume(_scanned(hu, noise_rng), grid.ras_from_ijk, name),
+        Volume(labels, grid.ras_from_ijk, f"{name}, labels"),
         find_landmarks(skeleton),
     )
 
 
-def _lattice(shape: PelvisShape, spacing_mm: float) -> Lattice:
+def _field_of_view(shape: PelvisShape, spacing_mm: float) -> VoxelGrid:
     lower, upper = FIELD_OF_VIEW * shape.factors
     margin = np.array([1.6 * shape.fat_mm + AIR_MM, 1.2 * shape.fat_mm + AIR_MM, 0.0])
     lower, upper = lower - margin * [1.0, 0.0, 1.0], upper + margin
-    count = np.ceil((upper - lower) / spacing_mm).astype(int)
-    return Lattice(tuple((lower + spacing_mm / 2.0).tolist()), float(spacing_mm), tuple(count.tolist()))
+    return grid_around(lower, upper, spacing_mm)
 
 
 def _scanned(hu: np.ndarray, rng: np.random.Generator) -> np.ndarray:

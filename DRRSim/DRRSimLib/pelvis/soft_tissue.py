@@ -1,13 +1,14 @@
 """The body around the bones: skin, subcutaneous fat, muscle with fat planes, and the abdominal and pelvic cavity.
 
-The distances are smooth and are evaluated on a coarse lattice; edges are drawn after interpolation.
+The distances are smooth and are evaluated on a coarse grid; edges are drawn after interpolation.
 """
 
 import numpy as np
 
-from .grid import Lattice
+from Sim2RealLib.voxel_grid import VoxelGrid
+
 from .implicit import capsule, smooth_cut, smooth_intersection, smooth_union
-from .lattice_noise import coarse_lattice
+from .lattice_noise import coarse_grid
 from .shape import PelvisShape
 
 COARSE_MM = 4.0
@@ -34,9 +35,9 @@ CAVITY_LEVELS = np.array(
 """Inner face of the abdominal and pelvic walls."""
 
 
-def soft_fields(shape: PelvisShape, lattice: Lattice) -> tuple[list[np.ndarray], Lattice]:
-    """Signed distances of skin, muscle and cavity on a coarse lattice that covers `lattice`."""
-    coarse = coarse_lattice(lattice, COARSE_MM)
+def soft_fields(shape: PelvisShape, grid: VoxelGrid) -> tuple[list[np.ndarray], VoxelGrid]:
+    """Signed distances of skin, muscle and cavity on a coarse grid that covers `grid`."""
+    coarse = coarse_grid(grid, COARSE_MM)
     s, a, r = np.meshgrid(*[coarse.axis(i) for i in (2, 1, 0)], indexing="ij")
     factors = shape.factors
     x, a, s = np.abs(r) / factors[0], a / factors[1], s / factors[2]
@@ -52,7 +53,7 @@ def soft_fields(shape: PelvisShape, lattice: Lattice) -> tuple[list[np.ndarray],
     psoas = capsule(p, np.array([36.0, -22, 210]), np.array([58.0, 2, 90]), 22.0, 21.0)
     psoas = smooth_union(psoas, capsule(p, np.array([58.0, 2, 90]), np.array([78.0, 30, 20]), 21.0, 17.0), 6.0)
     cavity = smooth_cut(_levels(p, CAVITY_LEVELS), psoas, 6.0)
-    return [(v.reshape(coarse.shape[::-1]) * shape.size).astype(np.float32) for v in (skin, muscle, cavity)], coarse
+    return [(v.reshape(coarse.shape_kji) * shape.size).astype(np.float32) for v in (skin, muscle, cavity)], coarse
 
 
 def fat_planes(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from Sim2RealLib.voxel_grid import VoxelGrid
+
 from .colon import Colon
 
 BLOCK = 8
@@ -14,34 +16,6 @@ BATCH_BLOCKS = 64
 KNOT_ROWS = 4
 SLACK_MM = 4.0
 """By how much the wall may lie outside the midline's radius: undulation, and the slope of the radius."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Voxel centres of an axis-aligned RAS grid: centre of voxel (0, 0, 0), step, and count along R, A, S."""
-
-    first_ras: tuple[float, float, float]
-    spacing_mm: float
-    shape_ijk: tuple[int, int, int]
-
-    @property
-    def ras_from_ijk(self) -> np.ndarray:
-        matrix = np.diag([self.spacing_mm] * 3 + [1.0])
-        matrix[:3, 3] = self.first_ras
-        return matrix
-
-    @property
-    def shape_kji(self) -> tuple[int, int, int]:
-        return self.shape_ijk[::-1]
-
-    def axis(self, i: int) -> np.ndarray:
-        return (self.first_ras[i] + self.spacing_mm * np.arange(self.shape_ijk[i])).astype(np.float32)
-
-
-def grid_around(lower_ras: np.ndarray, upper_ras: np.ndarray, spacing_mm: float) -> Grid:
-    """The grid whose voxels fill a box."""
-    count = np.ceil((np.asarray(upper_ras) - lower_ras) / spacing_mm).astype(int)
-    return Grid(tuple((lower_ras + spacing_mm / 2.0).tolist()), float(spacing_mm), tuple(count.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +28,7 @@ class Block:
     arc_length: np.ndarray
 
 
-def blocks_near(colon: Colon, grid: Grid, reach_mm: float) -> Iterator[Block]:
+def blocks_near(colon: Colon, grid: VoxelGrid, reach_mm: float) -> Iterator[Block]:
     """Every block that holds lumen, or a voxel within `reach_mm` of it, evaluated. Blocks do not overlap."""
     inner = grid.spacing_mm * np.arange(BLOCK)
     offsets = np.stack(np.meshgrid(inner, inner, inner, indexing="ij"), axis=-1)[..., ::-1].astype(np.float32)
@@ -71,7 +45,7 @@ def blocks_near(colon: Colon, grid: Grid, reach_mm: float) -> Iterator[Block]:
             yield Block(where, points[n][cut], distance[n][cut], arc_length[n][cut])
 
 
-def _active(colon: Colon, grid: Grid, reach_mm: float) -> np.ndarray:
+def _active(colon: Colon, grid: VoxelGrid, reach_mm: float) -> np.ndarray:
     """First voxels (k, j, i) of the blocks that come within reach, (B, 3)."""
     starts = [np.arange(0, n, BLOCK) for n in grid.shape_kji]
     corners = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 3)

@@ -9,12 +9,13 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from Sim2RealLib.recipe import strict_dataclass
 from Sim2RealLib.volume import Volume
+from Sim2RealLib.voxel_grid import VoxelGrid, grid_around
 
 from .body import FAT_HU, FAT_MM, LUNG_HU, MUSCLE_HU, MUSCLE_MM, ROOM_HU, SKIN_HU, SKIN_MM, Trunk, small_bowel_gas
 from .colon import Colon
 from .feature import capsule
 from .fluid import fluid_levels
-from .grid import Block, Grid, blocks_near, grid_around
+from .grid import Block, blocks_near
 from .implicit import smooth_min
 from .labels import label_located
 
@@ -85,7 +86,7 @@ def _cover(hu: np.ndarray, value: float | np.ndarray, depth: np.ndarray, spacing
     hu += share * (value - hu)
 
 
-def _draw_body(hu: np.ndarray, grid: Grid, trunk: Trunk, lungs: bool) -> None:
+def _draw_body(hu: np.ndarray, grid: VoxelGrid, trunk: Trunk, lungs: bool) -> None:
     r, a, s = (grid.axis(i) for i in range(3))
     outside = trunk.outside_cavity(r[None, :], a[:, None]).astype(np.float32)
     section = np.full(outside.shape, ROOM_HU, dtype=np.float32)
@@ -98,7 +99,7 @@ def _draw_body(hu: np.ndarray, grid: Grid, trunk: Trunk, lungs: bool) -> None:
             _cover(hu[k], LUNG_HU, -trunk.lungs(r[None, :], a[:, None], s[k]).astype(np.float32), grid.spacing_mm)
 
 
-def _draw_pocket(hu: np.ndarray, grid: Grid, path: np.ndarray, radius: float, wall_mm: float) -> None:
+def _draw_pocket(hu: np.ndarray, grid: VoxelGrid, path: np.ndarray, radius: float, wall_mm: float) -> None:
     lower, upper = path.min(axis=0) - radius - wall_mm - 2.0, path.max(axis=0) + radius + wall_mm + 2.0
     index = [np.flatnonzero((grid.axis(i) >= lower[i]) & (grid.axis(i) <= upper[i])) for i in range(3)]
     where = tuple(slice(index[i][0], index[i][-1] + 1) for i in (2, 1, 0))

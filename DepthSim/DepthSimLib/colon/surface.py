@@ -8,9 +8,10 @@ from skimage.measure import marching_cubes
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.mesh import TriangleMesh
+from Sim2RealLib.voxel_grid import VoxelGrid, grid_around
 
 from .colon import Colon
-from .grid import Grid, blocks_near, grid_around
+from .grid import blocks_near
 
 SPACING_LIMITS_MM = (0.4, 2.0)
 BORDER_MM = 6.0
@@ -46,7 +47,7 @@ def lumen_box(colon: Colon) -> tuple[np.ndarray, np.ndarray]:
     return lower, np.vstack([colon.curve.points_ras + radius, feet + size]).max(axis=0)
 
 
-def _lumen(colon: Colon, grid: Grid) -> np.ndarray:
+def _lumen(colon: Colon, grid: VoxelGrid) -> np.ndarray:
     distance = np.full(grid.shape_kji, 2.0 * grid.spacing_mm, dtype=np.float32)
     for block in blocks_near(colon, grid, 2.0 * grid.spacing_mm):
         distance[block.where] = block.distance
