@@ -1,7 +1,8 @@
 """What a recipe enters, read or generated: a CT with an open lumen, its midline and labels, and their provenance."""
 
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.label_table import classes_present
 from Sim2RealLib.mesh import TriangleMesh
+from Sim2RealLib.mesh_io import read_mesh
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
 from Sim2RealLib.volume_io import read_ct, read_labels
@@ -20,10 +22,17 @@ from .colon import ColonShape, generate_colon, label_classes, scan_colon
 from .colon.surface import colon_mesh, lumen_box
 from .colonography import segment_lumen, trace_centerline
 from .colonography.grid import cropped
+from .colonography.mesh_scan import scan_mesh
 from .recipe import GeneratedColon, Input
+
+LOG = logging.getLogger("sim2real")
 
 WALL_MESH_MM = 2.0
 """Spacing of the grid that a generated colon's wall is meshed on."""
+
+COARSE_EDGE_MM, COARSE_SHARE = 4.0, 0.05
+"""Coverage is told by vertices: a given mesh is too coarse for that if more than this share of its area lies in
+triangles with a longer edge. A grid of WALL_MESH_MM has edges up to 3.5 mm."""
 
 MARGIN_MM = 10.0
 """Of tissue that is kept around the lumen: light comes back from some millimetres at most."""
@@ -51,11 +60,12 @@ class Anatomy:
 
 def load_anatomy(section: Input) -> Anatomy:
     """Read or generate what the recipe's `input` names. Sim2RealError for anything wrong with a file or its colon."""
-    return _generated(section.anatomy) if section.volume is None else _from_ct(section)
+    if section.anatomy is not None:
+        return _generated(section.anatomy)
+    return _from_ct(section, *read_ct(section.volume)) if section.mesh is None else _from_mesh(section)
 
 
-def _from_ct(section: Input) -> Anatomy:
-    ct, record = read_ct(section.volume)
+def _from_ct(section: Input, ct: Volume, record: Mapping[str, Any]) -> Anatomy:
     lumen = segment_lumen(
         ct,
         position=section.patient_position,
@@ -76,6 +86,35 @@ def _from_ct(section: Input) -> Anatomy:
         *(lumen.ct, labels, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
         *((), (record | origin, *records)),
     )
+
+
+def _from_mesh(section: Input) -> Anatomy:
+    mesh, record = read_mesh(section.mesh, section.mesh_space)
+    ct = scan_mesh(mesh, section.mesh_spacing_mm, section.mesh.name)
+    try:
+        anatomy = _from_ct(section.model_copy(update={"fluid_above_hu": None}), ct, record)
+    except Sim2RealError as error:
+        raise Sim2RealError(f"{ct.name}, seen as a CT: {error}") from error
+
+    def wall_mesh() -> TriangleMesh:
+        if (coarse := _coarse_share(mesh)) <= COARSE_SHARE:
+            return mesh
+        LOG.warning(
+            "%s: %.0f %% of its area has triangles with edges above %g mm. Coverage is counted on the surface of its "
+            "CT instead; refine the mesh to have it on its own vertices.",
+            *(section.mesh.name, 100 * coarse, COARSE_EDGE_MM),
+        )
+        return anatomy.wall_mesh()
+
+    return replace(anatomy, wall_mesh=wall_mesh)
+
+
+def _coarse_share(mesh: TriangleMesh) -> float:
+    corners = mesh.vertices_ras.astype(np.float64)[mesh.triangles]
+    sides = np.roll(corners, -1, axis=1) - corners
+    areas = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    coarse = np.linalg.norm(sides, axis=2).max(axis=1) > COARSE_EDGE_MM
+    return float(areas[coarse].sum() / areas.sum())
 
 
 def _generated(section: GeneratedColon) -> Anatomy:

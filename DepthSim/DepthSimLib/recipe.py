@@ -18,6 +18,9 @@ from .endoscope.sensor import Sensor
 
 Point = tuple[float, float, float]
 
+SOURCES = {"volume": "a volume", "mesh": "a mesh", "anatomy": "an anatomy"}
+"""What may be entered; one of them."""
+
 
 @strict_dataclass
 class GeneratedColon(ColonShape):
@@ -34,8 +37,10 @@ class GeneratedColon(ColonShape):
 
 
 class Input(StrictModel):
-    """What is entered: a CT colonography, or a generated colon.
+    """What is entered: a CT colonography, a closed surface of the lumen, or a generated colon.
 
+    mesh_space: which coordinates the surface's file has, where it does not say. mesh_spacing_mm: of the CT that is made
+        of it.
     patient_position, fluid_above_hu: where tagged fluid is looked for; null for nowhere.
     bridges: pairs of points, RAS mm, that join the lumen over a collapsed stretch. bridge_up_to_mm: every collapsed
         stretch up to this length is bridged. exclude_ras: points in gas that is not colon.
@@ -44,6 +49,9 @@ class Input(StrictModel):
     """
 
     volume: RecipePath | None = None
+    mesh: RecipePath | None = None
+    mesh_space: Literal["lps", "ras"] | None = None
+    mesh_spacing_mm: float = Field(0.8, ge=0.5, le=3.0)
     labels: RecipePath | None = None
     label_table: Literal["totalsegmentator_v2"] | RecipePath = "totalsegmentator_v2"
     anatomy: GeneratedColon | None = None
@@ -59,16 +67,18 @@ class Input(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _generated_by_default(cls, content: Any) -> Any:
-        if isinstance(content, dict) and content.get("volume") is None and content.get("anatomy") is None:
+        if isinstance(content, dict) and all(content.get(name) is None for name in SOURCES):
             return content | {"anatomy": {}}
         return content
 
     @model_validator(mode="after")
     def _one_source(self) -> "Input":
-        if self.volume is not None and self.anatomy is not None:
-            raise ValueError("give either a volume or an anatomy; for a volume set input.anatomy to null")
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) > 1:
+            either, others = (" or ".join(map(SOURCES.get, given)), ", ".join(f"input.{name}" for name in given[1:]))
+            raise ValueError(f"give either {either}; for {SOURCES[given[0]]} set {others} to null")
         if self.labels is not None and self.volume is None:
-            raise ValueError("labels need a volume; a generated anatomy has its own")
+            raise ValueError("labels need a volume; a mesh has none, a generated anatomy its own")
         return self
 
 
