@@ -15,6 +15,7 @@ from DepthSimLib.colonography import (
     trace_centerline,
 )
 from DepthSimLib.colonography.clearance import EXACT_BEYOND_MM, clearance_field
+from DepthSimLib.colonography.findings import doubts, findings
 from DepthSimLib.colonography.surface import only_lumen, wall_mesh
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume_io import read_ct
@@ -131,8 +132,13 @@ def test_a_leak_between_touching_loops_is_no_short_cut() -> None:
     assert cKDTree(line.points_ras).query(hairpin.points[20:-20])[0].max() < 4.0 and not branches_off(lumen, line)
     limb = hairpin.points[hairpin.points[:, 2] < -2.0]
     cut = np.concatenate([limb[limb[:, 0] < 0], hole.points[5:-5], limb[limb[:, 0] > 0]])
-    (branch,) = branches_off(lumen, Centerline(cut, lumen.clearance.at(cut)))
+    shortened = Centerline(cut, lumen.clearance.at(cut))
+    (branch,) = branches_off(lumen, shortened)
     assert np.linalg.norm(branch.tip_ras - [0.0, 0.0, 55.0]) < 30.0
+    found = findings(lumen, shortened)
+    assert found["centerline_mm"] == pytest.approx(shortened.arc_length_mm[-1], abs=0.1)
+    short, loop = doubts(found)
+    assert "cm of colon" in short and "lead away from the centreline" in loop
 
 
 def test_ends_outside_the_lumen_are_refused(smooth_lumen) -> None:

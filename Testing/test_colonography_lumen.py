@@ -8,6 +8,7 @@ import pytest
 from colonography_scenes import BONE, COLON, FLUID, GRIDS, WALL, Tube, colon, grid, positions, scan, tube
 from DepthSimLib.colonography import ColonLumen, PatientPosition, segment_lumen, trace_centerline
 from DepthSimLib.colonography.chain import Link, join
+from DepthSimLib.colonography.findings import doubts, findings
 from DepthSimLib.colonography.fluid import find_fluid
 from DepthSimLib.colonography.passages import Piece
 from Sim2RealLib.errors import Sim2RealError
@@ -166,6 +167,8 @@ def test_bridges_join_what_the_user_says(collapsed_scan: Volume) -> None:
     line = trace_centerline(lumen)
     assert line.arc_length_mm[-1] == pytest.approx(truth.arc[-1] + 2 * 10.0, rel=0.03)  # round ends, 10 mm wide there
     assert np.all(lumen.clearance.at(np.linspace(*pairs[0], 20)) > 2.0)  # a tube of 4 mm, half a voxel less
+    told = " ".join(doubts(findings(lumen, line)))
+    assert told.count("mm without lumen were bridged, from RAS") == 2
     one = segment_lumen(collapsed_scan, bridge_up_to_mm=lumen.bridged[0].gap_mm + 1.0)
     assert len(one.bridged) == 1 and len(one.collapses) == 1
 

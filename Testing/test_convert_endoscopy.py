@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from DepthSimLib.endoscope.presets import ENDOSCOPES
 from Sim2RealLib.cameras import Camera, PinholeCamera, ScaramuzzaCamera
 from Sim2RealLib.cameras.records import MODELS
 from Sim2RealLib.convert import convert_dataset
@@ -84,9 +85,9 @@ def stored(image: np.ndarray, invalid: float) -> np.ndarray:
     return np.where(np.isfinite(image), image, invalid).astype(np.float32)
 
 
-def export(folder, frames: dict[int, Frame], channels: dict[str, Channel] = CHANNELS):
+def export(folder, frames: dict[int, Frame], channels: dict[str, Channel] = CHANNELS, **extra):
     inputs = ({"role": "anatomy", "name": "ball", "source": "closed form", "license": "Apache-2.0"},)
-    header = DatasetHeader("ball", len(frames) + 1, (), channels, inputs)
+    header = DatasetHeader("ball", len(frames) + 1, (), channels, inputs, extra)
     with create_or_resume(folder, header, "simulator: ball\n") as writer:
         for index, frame in frames.items():
             writer.commit(index, Frame({name: frame.channels[name] for name in channels}, frame.record))
@@ -357,9 +358,11 @@ def simcol_poses(folder) -> list[np.ndarray]:
 
 
 def simcol_rays(folder, shape: tuple[int, int]) -> np.ndarray:
+    """Positions in cam.txt count from the corner: SimCol3D's own has 237.5 for the middle of 475 px."""
     matrix = np.loadtxt(folder / "cam.txt")
     assert matrix.shape == (3, 3)
-    return unit(*np.einsum("ij,jrc->irc", np.linalg.inv(matrix), [*np.moveaxis(pixels(shape), -1, 0), np.ones(shape)]))
+    x, y = np.moveaxis(pixels(shape) + 0.5, -1, 0)
+    return unit(*np.einsum("ij,jrc->irc", np.linalg.inv(matrix), [x, y, np.ones(shape)]))
 
 
 def test_simcol_points_lie_on_the_ball(simcol):
@@ -371,6 +374,18 @@ def test_simcol_points_lie_on_the_ball(simcol):
         points = 10 * world_points(pose_read, rays, depth[seen])
         allowed = 200 / 65280 / 2 / rays[:, 2] + 1e-4
         assert (np.abs(np.linalg.norm(points - CENTER, axis=-1) - RADIUS) < allowed).all()
+
+
+def test_simcol3d_s_own_camera_keeps_its_numbers(tmp_path):
+    """cam.txt of the challenge, https://github.com/anitarau/simcol: 227.6 0 227.6 / 0 237.5 237.5 / 0 0 1."""
+    camera = ENDOSCOPES["simcol3d"].camera
+    export(tmp_path / "dataset", {0: scene(camera, 0)})
+    list(convert_dataset(tmp_path / "dataset", "simcol", tmp_path / "out"))
+    np.testing.assert_allclose(
+        np.loadtxt(tmp_path / "out/cam.txt"), [[227.6, 0, 227.6], [0, 237.5, 237.5], [0, 0, 1]], rtol=0, atol=1e-9
+    )
+    record = intrinsics(tmp_path / "out")
+    np.testing.assert_allclose([record["cx_px"], record["cy_px"]], [227.1, 237.0], rtol=0, atol=1e-9)
 
 
 def test_simcol_agrees_with_c3vd(pinhole_frames, simcol, tmp_path):
@@ -432,6 +447,34 @@ def refused(folder, to: str, tmp_path, match: str) -> None:
     with pytest.raises(Sim2RealError, match=match):
         list(convert_dataset(folder, to, tmp_path / "refused"))
     assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize("to", ["c3vd", "simcol"])
+def test_frames_that_do_not_follow_each_other_are_refused(pinhole_frames, tmp_path, to):
+    frames = dict(enumerate(pinhole_frames))
+    export(tmp_path / "single", frames, sequence=False)
+    refused(tmp_path / "single", to, tmp_path, "do not follow each other.*views.mode=fly_through")
+    export(tmp_path / "sequence", frames, sequence=True)
+    convert(tmp_path / "sequence", to, tmp_path / "out")
+
+
+@pytest.mark.parametrize("to", ["c3vd", "simcol"])
+def test_the_readme_says_which_look_is_there(pinhole_frames, tmp_path, to):
+    frames = {
+        index: replace(frame, channels={**frame.channels, "display_pale": frame.channels["display"]})
+        for index, frame in enumerate(pinhole_frames)
+    }
+    channels = {**CHANNELS, "display_pale": CHANNELS["display"]}
+    export(tmp_path / "dataset", frames, channels, looks={"normal": {}, "pale": {}})
+    text = (convert(tmp_path / "dataset", to, tmp_path / "out") / "README.txt").read_text()
+    assert "Look of the pictures: normal. Looks of the dataset left out: pale." in text
+    assert "display_pale" in text[text.index("Channels of the dataset without a place") :]
+
+
+def test_c3vd_does_not_say_that_a_dataset_with_coverage_has_none(c3vd):
+    text = " ".join((c3vd / "README.txt").read_text().split())
+    assert "coverage_mesh.obj is not here: this converter does not write it" in text
+    assert "coverage" not in text[text.index("since the dataset has none of it") :]
 
 
 def test_simcol_refuses_a_fisheye(tmp_path):

@@ -35,7 +35,8 @@ from DRRSimLib.recipe import DrrRecipe
 from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
 from Sim2RealLib.landmarks import write_landmarks
-from Sim2RealLib.recipe import Recipe, apply_settings, fields_of, read_recipe, sections_in, validate
+from Sim2RealLib.recipe import Recipe, apply_settings, read_recipe, validate
+from Sim2RealLib.recipe_faults import fields_of, sections_in
 from Sim2RealLib.volume_io import write_volume
 
 ROOT = Path(__file__).parents[1]

@@ -132,7 +132,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE rig [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;
         (C3VD_CONFIG.replace("cy = 543", "cy = 543,"), "cy is missing or not one number"),
         (C3VD_CONFIG.replace("width = 1350", "width = wide"), "width: could not convert"),
         (C3VD_CONFIG.replace("width = 1350", "width = 0"), "width_px"),
-        ("P6 640 480 255\n", "line 1 is not of the form name = value"),
+        ("P6 640 480 255\n", r"line 1 is not .*OpenCV's .*C3VD's .*EndoMapper's"),
         ("", "width, height, cx"),
         (ENDOMAPPER_XML.replace("kb4", "poly3"), "calibu_fu_fv_u0_v0_poly3' is none of"),
         (ENDOMAPPER_XML.replace("<forward> [ 0; 0; 1 ]", "<forward> [ 1; 0; 0 ]"), r"forward is \[ 1; 0; 0 \]"),

@@ -12,6 +12,7 @@ from DepthSimLib.colon import ColonScan, ColonShape, colon_mesh, generate_colon,
 from DepthSimLib.frame_checks import frame_checks
 from DepthSimLib.frames.coverage import unpack_bits
 from DepthSimLib.recipe import EndoscopyRecipe
+from DepthSimLib.report_sections import report_sections
 from DepthSimLib.simulation import EndoscopySimulation, open_simulation
 from Sim2RealApp.check import check_frames
 from Sim2RealApp.export import export_dataset
@@ -19,7 +20,8 @@ from Sim2RealLib.cameras import camera_from_record
 from Sim2RealLib.dataset.reader import Dataset
 from Sim2RealLib.engine import open_backend, set_thread_count
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.recipe import validate
+from Sim2RealLib.recipe import apply_settings, read_recipe, validate
+from Sim2RealLib.resources import resource_path
 from Sim2RealLib.volume_io import write_volume
 
 SEED = 2
@@ -291,6 +293,7 @@ def test_a_ct_with_labels_a_calibration_and_a_volume_property(tmp_path):
     frame = built.frame(0)
     assert frame.record["visible_px"] and frame.channels["depth"].max() > 10
     assert built.looks[0].tissue.points[-1][1:] == (0.8, 0.5, 0.4)
+    assert built.looks[0].g == 0.9  # such a file has no anisotropy
 
 
 def test_what_frames_see_of_the_wall(sequence):
@@ -310,6 +313,8 @@ def test_what_frames_see_of_the_wall(sequence):
     assert np.mean(inside < 1.0) > 0.97
     share = dataset.frame(0).record["coverage"]["share"]
     assert share == pytest.approx(seen[0].mean(), rel=0.1)  # vertices of one grid stand for equal areas, nearly
+    captions = [section.caption for section in report_sections(dataset)]
+    assert any(f"see {np.logical_or.reduce(seen).mean():.1%} of the vertices" in caption for caption in captions)
 
 
 def move_the_camera(record):
@@ -346,7 +351,7 @@ def test_a_synthetic_recipe_stores_no_noise_by_default():
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"output": {"channels": ["flow"]}}, "flow need successive frames; set views.mode=fly_through"),
+        ({"output": {"channels": ["flow"]}}, "flow needs successive frames; set views.mode to fly_through"),
         ({"rendering": {"mode": "synthetic"}, "output": {"channels": ["noisy_radiance"]}}, "no noise of paths"),
         ({"input": {"anatomy": {"scan": {"fluid_depth": 0.3}}}}, "scan.fluid_depth must be 0"),
         ({"rendering": {"looks": ["purple"]}}, "rendering.looks.0: 'purple', must be one of normal"),
@@ -360,3 +365,23 @@ def test_a_synthetic_recipe_stores_no_noise_by_default():
 def test_recipes_that_make_no_sense_are_refused_before_any_work(sections, message):
     with pytest.raises(Sim2RealError, match=message):
         recipe(**sections)
+
+
+@pytest.mark.parametrize("mode", ["fly_through", "free"])
+def test_the_mode_of_the_shipped_synthetic_recipe_is_switched_by_one_setting(mode):
+    content = apply_settings(read_recipe(resource_path("Recipes/colon_synthetic.yaml")), [f"views.mode={mode}"])
+    assert validate(EndoscopyRecipe, content, "test").views.mode == mode
+
+
+def test_a_field_of_another_mode_is_said_to_belong_there():
+    with pytest.raises(Sim2RealError, match=r"views\.offset belongs to mode 'centerline', not 'fly_through'; possible"):
+        recipe(views={"mode": "fly_through", "offset": 0.5})
+
+
+def test_too_small_images_are_refused_with_the_least_scale_that_works():
+    """1350 × 1080 px: sixteen rows take 16 / 1080 = 0.0148."""
+    tip = recipe(endoscope={"scale": 0.0001}).endoscope
+    with pytest.raises(Sim2RealError, match=r"endoscope.scale: 0.0001 makes an image of 1 × 1 px; .* scale of 0.0148"):
+        tip.built()
+    assert recipe(endoscope={"scale": 0.0148}).endoscope.built().camera.height_px == 16
+    assert recipe(endoscope={"device": "pinhole"}).endoscope.built().camera.width_px == 256

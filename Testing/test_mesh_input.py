@@ -175,7 +175,7 @@ def test_coverage_is_counted_on_the_mesh_itself_if_it_is_fine_enough(edge_mm, tm
         assert np.abs(capsule_wall_mm(wall.vertices_ras)).max() < 0.3
         assert np.linalg.norm(np.diff(wall.vertices_ras[wall.triangles], axis=1), axis=-1).max() < 4.0
     else:
-        assert caplog.text == ""
+        assert "Coverage" not in caplog.text
         np.testing.assert_array_equal(wall.vertices_ras, given.vertices_ras)
 
 

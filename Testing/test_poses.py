@@ -1,6 +1,7 @@
 """Camera poses in lumens whose walls have a formula."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,8 +179,26 @@ def test_no_room_is_an_error_after_a_bounded_search_and_not_a_pose_in_the_wall()
     for plan in (CenterlinePlan(), FreePlan()):
         with pytest.raises(Sim2RealError, match=r"pose 3 in 4096 tries.*3 mm from its wall"):
             prepare_poses(plan, line, clearance, 0).pose(3)
-    with pytest.raises(Sim2RealError, match=r"Pose 3 .* is 2.5 mm from the wall; at least 3 mm"):
-        prepare_poses(FlyThroughPlan(count=4), line, clearance, 0).pose(3)
+    with pytest.raises(Sim2RealError, match="nowhere 3 mm from the wall"):
+        prepare_poses(FlyThroughPlan(count=4), line, clearance, 0)
+
+
+def test_a_fly_through_begins_where_the_lumen_is_wide_enough_and_stops_at_a_narrow_place():
+    """A tube of 8 mm with ends of 2 mm, 10 mm long, and, in the other plan, a narrow place half-way."""
+    line, _ = straight_tube(radius_mm=8.0)
+    z = line.points_ras[:, 2]
+
+    def tapered(points):
+        return np.where(np.abs(points[:, 2] - z.mean()) > 0.5 * np.ptp(z) - 10.0, 2.0, 8.0)
+
+    source = prepare_poses(FlyThroughPlan(count=2), replace(line, radius_mm=tapered(line.points_ras)), tapered, 0)
+    assert source.pose(0).arc_length_mm == pytest.approx(10.0, abs=1.0)
+
+    def waist(points):
+        return np.where(np.abs(points[:, 2] - z.mean()) < 1.0, 1.5, 8.0)
+
+    with pytest.raises(Sim2RealError, match=r"Frame 9[89] .* would be 1.5 mm from the wall; at least 3 mm"):
+        prepare_poses(FlyThroughPlan(count=150), replace(line, radius_mm=waist(line.points_ras)), waist, 0)
 
 
 def test_poses_avoid_a_collapsed_part_of_the_lumen():
@@ -230,12 +249,12 @@ def test_poses_of_a_file_are_taken_in_order_and_checked_against_the_wall(tmp_pat
     line, clearance = straight_tube()
     rows = [f"{x} 0 {10 * x} 0 0 0 1" for x in (0.0, 5.0, 13.0)]
     plan = FilePlan(written(tmp_path / "poses.csv", "\n".join(rows)))
-    source = prepare_poses(plan, line, clearance, 0)
-    assert source.count == 3
+    with pytest.raises(Sim2RealError, match=r"Pose 2 .* lies in tissue"):
+        prepare_poses(plan, line, clearance, 0)
+    source = prepare_poses(FilePlan(plan.file, count=2), line, clearance, 0)
+    assert source.count == 2
     assert source.pose(1).ras_from_camera[:3, 3] == pytest.approx([5.0, 0.0, 50.0])
     assert source.pose(1).wall_distance_mm == pytest.approx(7.0)
-    with pytest.raises(Sim2RealError, match=r"Pose 2 .* lies in tissue"):
-        source.pose(2)
     with pytest.raises(Sim2RealError, match=r"3 poses, fewer than views\.count 4"):
         prepare_poses(FilePlan(plan.file, count=4), line, clearance, 0)
 

@@ -31,11 +31,31 @@ class Box(StrictModel):
     sides: tuple[float, float, float]
 
 
+class Mesh(StrictModel):
+    kind: Literal["file"]
+    file: RecipePath
+
+
+class Hole(StrictModel):
+    kind: Literal["hole"]
+
+
+class Plain(StrictModel):
+    density: float = Field(1.0, gt=0)
+
+
+class Varied(StrictModel):
+    curve: tuple[float, ...]
+
+
 class ShapeRecipe(Recipe):
     simulator: Literal["shapes"]
     shapes: tuple[Ball | Box, ...] = ()
     tagged: Ball | Box | None = Field(None, discriminator="shape")
     texture: RecipePath | None = None
+    solid: Mesh | Hole | None = Field(None, discriminator="kind")
+    material: Plain | Varied = Plain()
+    corners: tuple[float, ...] = Field((0.0,), min_length=1)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -104,9 +124,49 @@ def test_errors_inside_variants_name_the_field_and_not_the_variant():
     assert "tagged.radius: -1" in refusal(wrong, ShapeRecipe)
     assert "tagged.radius is missing" in refusal({"simulator": "shapes", "tagged": {"shape": "ball"}}, ShapeRecipe)
     wrong = {"simulator": "shapes", "tagged": {"shape": "ball", "radius": 1, "sidez": 1}}
-    assert "tagged.sidez is unknown, did you mean tagged.sides?" in refusal(wrong, ShapeRecipe)
+    assert "tagged.sidez is unknown, possible are radius, shape" in refusal(wrong, ShapeRecipe)
     wrong = {"simulator": "shapes", "shapes": [{"shape": "ball", "radius": 1, "zzz": 1}]}
-    assert "shapes.0.zzz is unknown, possible are" in refusal(wrong, ShapeRecipe)
+    assert refusal(wrong, ShapeRecipe) == "recipe.yaml: shapes.0.zzz is unknown, possible are radius, shape."
+
+
+def test_a_field_of_another_variant_is_said_to_belong_there():
+    wrong = {"simulator": "shapes", "tagged": {"shape": "ball", "radius": 1, "sides": [1, 2, 3]}}
+    complaint = "tagged.sides belongs to shape 'box', not 'ball'; possible are radius, shape."
+    assert refusal(wrong, ShapeRecipe) == f"recipe.yaml: {complaint}"
+
+
+def test_a_field_with_the_name_of_its_variant_is_named_once():
+    assert refusal({"simulator": "shapes", "solid": {"kind": "file"}}, ShapeRecipe) == (
+        "recipe.yaml: solid.file is missing."
+    )
+    wrong = {"simulator": "shapes", "solid": {"kind": "ball"}}
+    assert refusal(wrong, ShapeRecipe) == "recipe.yaml: solid.kind: 'ball', must be one of file, hole."
+    wrong = {"simulator": "shapes", "solid": {"file": "a.stl"}}
+    assert refusal(wrong, ShapeRecipe) == "recipe.yaml: solid.kind is missing, possible are file, hole."
+
+
+@pytest.mark.parametrize(
+    ("material", "complaint"),
+    [
+        ({"density": -1}, "material.density: -1, must be greater than 0"),
+        ({"curve": 3}, "material.curve: 3, must be a list"),
+        ({"curv": [1]}, "material.curve is missing; material.curv is unknown, did you mean material.curve?"),
+        ({"density": 1, "curve": [1]}, "material.curve does not go with 'density'; possible are density"),
+        (4, "material: 4, must be a section"),
+    ],
+)
+def test_of_variants_without_a_tag_only_the_likest_is_spoken_of(material, complaint):
+    message = refusal({"simulator": "shapes", "material": material}, ShapeRecipe)
+    assert message.rstrip(".") == f"recipe.yaml: {complaint}"
+
+
+def test_a_list_is_too_short_only_for_missing_entries_not_for_wrong_ones():
+    wrong = {"simulator": "shapes", "corners": ["x"]}
+    message = refusal(wrong, ShapeRecipe)
+    assert "corners.0: 'x'" in message and "corners:" not in message
+    assert refusal({"simulator": "shapes", "corners": []}, ShapeRecipe) == (
+        "recipe.yaml: corners: [], must have at least 1 entry."
+    )
 
 
 def test_not_a_number_and_infinity_are_refused():

@@ -21,6 +21,7 @@ from .centerline import Centerline
 from .colon import ColonShape, generate_colon, label_classes, scan_colon
 from .colon.surface import colon_mesh, lumen_box
 from .colonography import segment_lumen, trace_centerline
+from .colonography.findings import doubts, findings
 from .colonography.grid import cropped
 from .colonography.mesh_scan import scan_mesh
 from .recipe import GeneratedColon, Input
@@ -75,6 +76,9 @@ def _from_ct(section: Input, ct: Volume, record: Mapping[str, Any]) -> Anatomy:
         exclude_ras=section.exclude_ras,
     )
     centerline = trace_centerline(lumen, section.ends_ras)
+    found = findings(lumen, centerline)
+    for doubt in doubts(found):
+        LOG.warning("%s: %s", ct.name, doubt)
     origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
     labels, classes, records = Volume(np.zeros(lumen.ct.array.shape, np.uint8), lumen.ct.ras_from_ijk), (), []
     if section.labels is not None:
@@ -84,7 +88,7 @@ def _from_ct(section: Input, ct: Volume, record: Mapping[str, Any]) -> Anatomy:
             raise Sim2RealError(f"{section.labels}: labels of endoscopy frames are numbers up to 255.")
     return Anatomy(
         *(lumen.ct, labels, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
-        *((), (record | origin, *records)),
+        *((), (record | origin | {"colon": found}, *records)),
     )
 
 

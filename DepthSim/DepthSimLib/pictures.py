@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import drjit as dr
 import numpy as np
 
-from .frames.ground_truth import Surface
+from .frames.ground_truth import Surface, visible_surface
 from .recipe import Rendering
 from .rendering.denoiser import denoised
 from .rendering.look_device import DeviceLook, Material, seen_material
@@ -14,6 +14,9 @@ from .rendering.medium import Medium
 from .rendering.path_tracer import PathSettings, trace
 from .rendering.surface_shading import shade
 from .scene import Viewpoint, image_of
+
+SUBPIXELS = ((1 / 6, 1 / 2), (1 / 2, 5 / 6), (5 / 6, 1 / 6))
+"""Places in a pixel over which a synthetic picture is averaged, no two in the same third of its width or height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +32,21 @@ def render(
 ) -> Iterator[Light]:
     """One image a look."""
     if rendering.mode == "synthetic":
-        return (_shaded(medium, viewpoint, surface, look) for look in looks)
+        return _shaded(medium, viewpoint, looks)
     return _traced(medium, viewpoint, surface, looks, rendering, seed)
 
 
-def _shaded(medium: Medium, viewpoint: Viewpoint, surface: Surface, look: DeviceLook) -> Light:
-    material = _material(medium, viewpoint, surface, look)
-    radiance = shade(
-        *(medium, look, material, viewpoint.lights),
-        *(surface.point, surface.normal, surface.travel, surface.seen),
-    )
-    image = image_of(radiance, viewpoint.camera)
-    return Light(image, image)
+def _shaded(medium: Medium, viewpoint: Viewpoint, looks: Sequence[DeviceLook]) -> Iterator[Light]:
+    surfaces = [visible_surface(medium, viewpoint.camera, place) for place in SUBPIXELS]
+    for look in looks:
+        parts = []
+        for surface in surfaces:
+            material = _material(medium, viewpoint, surface, look)
+            seen = (surface.point, surface.normal, surface.travel, surface.seen)
+            parts.append(shade(medium, look, material, viewpoint.lights, *seen))
+            dr.eval(parts[-1])
+        image = image_of(sum(parts) / len(parts), viewpoint.camera)
+        yield Light(image, image)
 
 
 def _traced(

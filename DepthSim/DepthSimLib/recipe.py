@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, model_validator
 
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, strict_dataclass, unique
 
 from .appearance.looks import LOOKS, Look
@@ -17,6 +18,9 @@ from .endoscope.presets import ENDOSCOPES, Endoscope
 from .endoscope.sensor import Sensor
 
 Point = tuple[float, float, float]
+
+MIN_SIDE_PX = 16
+"""Fewest pixels a side of an image: below, it shows nothing, and the renderer of a few pixels can fail."""
 
 SOURCES = {"volume": "a volume", "mesh": "a mesh", "anatomy": "an anatomy"}
 """What may be entered; one of them."""
@@ -92,10 +96,10 @@ class Tip(StrictModel):
     device: preset_or(Endoscope, ENDOSCOPES) = "olympus_cf_hq190l"
     calibration: RecipePath | None = None
     lights: preset_or(TipLights, LIGHTS) | None = None
-    scale: float = Field(0.4, gt=0.0, le=4.0)
+    scale: float = Field(1.0, gt=0.0, le=4.0)
 
     def built(self) -> Endoscope:
-        """Sim2RealError for a calibration that cannot be read."""
+        """Sim2RealError for a calibration that cannot be read, and for an image of less than `MIN_SIDE_PX` a side."""
         device = ENDOSCOPES[self.device] if isinstance(self.device, str) else self.device
         lights = LIGHTS[self.lights] if isinstance(self.lights, str) else self.lights
         camera, mask = device.camera, device.mask
@@ -103,7 +107,15 @@ class Tip(StrictModel):
             camera = read_calibration(self.calibration)
             same_size = (camera.width_px, camera.height_px) == (device.camera.width_px, device.camera.height_px)
             mask = mask if same_size else None
-        return Endoscope(camera, lights or device.lights, mask).scaled(self.scale)
+        built = Endoscope(camera, lights or device.lights, mask).scaled(self.scale)
+        if min(built.camera.width_px, built.camera.height_px) < MIN_SIDE_PX:
+            least = MIN_SIDE_PX / min(camera.width_px, camera.height_px)
+            raise Sim2RealError(
+                f"endoscope.scale: {self.scale:g} makes an image of {built.camera.width_px} × {built.camera.height_px} "
+                f"px; {MIN_SIDE_PX} a side are the least. Of this camera, {camera.width_px} × {camera.height_px} px, "
+                f"that takes a scale of {least:.3g}."
+            )
+        return built
 
 
 class Rendering(StrictModel):
@@ -195,7 +207,8 @@ class EndoscopyRecipe(Recipe):
     def _possible(self) -> "EndoscopyRecipe":
         moving = [name for name in ("flow", "hidden") if name in self.output.channels]
         if moving and not self.is_sequence:
-            raise ValueError(f"output.channels: {', '.join(moving)} need successive frames; set views.mode=fly_through")
+            need = f"{' and '.join(moving)} {'needs' if len(moving) == 1 else 'need'}"
+            raise ValueError(f"output.channels: {need} successive frames; set views.mode to fly_through or file")
         if self.rendering.mode == "synthetic" and "noisy_radiance" in self.output.channels:
             raise ValueError("output.channels: a synthetic image has no noise of paths; store radiance instead")
         return self

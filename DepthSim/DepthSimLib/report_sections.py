@@ -15,6 +15,7 @@ from .frame_record import EndoscopyRecord, endoscopy_extra, endoscopy_record
 from .frames.coverage import unpack_bits
 
 SHOWN_FRAMES = 4
+LEGEND_ENTRY_IN = 1.7
 INK = "#323f4b"
 
 
@@ -29,11 +30,11 @@ def report_sections(dataset: Dataset) -> Iterator[Section]:
         )
     records = [endoscopy_record(dataset.frame(index)) for index in dataset.indices]
     if any(record.coverage for record in records):
-        seen = _seen_together(dataset, records)
+        alone, together = _seen(dataset, records)
         yield Section(
             "Coverage of the wall",
-            _coverage_png([record.coverage.share if record.coverage else 0.0 for record in records], seen),
-            f"All frames together see {seen[-1]:.1%} of the vertices of the wall's mesh.",
+            _coverage_png(alone, together),
+            f"All frames together see {together[-1]:.1%} of the vertices of the wall's mesh.",
         )
     poses = np.array([invert_rigid(np.array(record.camera.camera_from_world)) for record in records])
     walls_mm = np.array([record.tip.wall_distance_mm for record in records])
@@ -45,24 +46,26 @@ def report_sections(dataset: Dataset) -> Iterator[Section]:
     )
 
 
-def _seen_together(dataset: Dataset, records: list[EndoscopyRecord]) -> list[float]:
-    """Share of the wall's vertices that are seen up to each frame."""
+def _seen(dataset: Dataset, records: list[EndoscopyRecord]) -> tuple[list[float], list[float]]:
+    """Shares of the wall's vertices: what each frame sees, and what is seen up to it."""
     count = endoscopy_extra(dataset).wall_vertices
-    seen, shares = np.zeros(count, bool), []
+    so_far, alone, together = np.zeros(count, bool), [], []
     for record in records:
-        if record.coverage is not None:
-            seen |= unpack_bits(record.coverage.seen, count)
-        shares.append(float(seen.mean()))
-    return shares
+        seen = unpack_bits(record.coverage.seen, count) if record.coverage else np.zeros(count, bool)
+        so_far |= seen
+        alone.append(float(seen.mean()))
+        together.append(float(so_far.mean()))
+    return alone, together
 
 
 def _coverage_png(alone: list[float], together: list[float]) -> bytes:
     figure, ((axes,),) = _figure(1, 1, (7.2, 3.2))
     axes.plot(100 * np.array(together), color="#0b69a3", label="all frames so far")
-    axes.plot(100 * np.array(alone), color="#9aa5b1", label="each frame, of the wall's area")
+    axes.plot(100 * np.array(alone), color="#9aa5b1", label="each frame")
     axes.set_xlabel("frames", color=INK)
-    axes.set_ylabel("seen, %", color=INK)
+    axes.set_ylabel("vertices of the wall seen, %", color=INK)
     axes.set_ylim(0, None)
+    axes.locator_params(axis="x", integer=True)
     axes.legend(frameon=False)
     return _png(figure)
 
@@ -79,7 +82,26 @@ def _ground_truth_png(frames: list[StoredFrame]) -> bytes:
             _PAINTERS.get(name, _paint_look)(axes, frame, name)
     for name, axes in zip(panels, rows[0], strict=True):
         axes.set_title(name.replace("_", " "), fontsize=10, color=INK)
+    if "labels" in channels:
+        _draw_legend(figure, frames)
     return _png(figure)
+
+
+def _draw_legend(figure: Any, frames: list[StoredFrame]) -> None:
+    """Colours and names of the classes that the frames show."""
+    from matplotlib.patches import Patch
+
+    shown = np.unique(np.concatenate([np.unique(frame.channel("labels")) for frame in frames]))
+    classes = [entry for entry in frames[0].dataset.header.classes if entry.id in shown]
+    patches = [Patch(color=np.array(entry.color) / 255, label=entry.name) for entry in classes]
+    if patches:
+        figure.legend(
+            handles=patches,
+            loc="outside lower right",
+            ncols=int(figure.get_figwidth() / LEGEND_ENTRY_IN),
+            frameon=False,
+            fontsize=9,
+        )
 
 
 def _paint_look(axes: Any, frame: StoredFrame, name: str) -> None:

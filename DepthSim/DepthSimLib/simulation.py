@@ -195,7 +195,8 @@ def _opacity_and_looks(rendering: Rendering) -> tuple[OpacityFunction, tuple[Loo
     for what in found.ignored:
         LOG.warning("%s: %s", rendering.volume_property.name, what)
     function = found.transfer_function
-    return function.opacity, tuple(replace(look, tissue=function.color) for look in rendering.built_looks())
+    looks = (replace(look, tissue=function.color, g=found.g or look.g) for look in rendering.built_looks())
+    return function.opacity, tuple(looks)
 
 
 def _other_files(recipe: EndoscopyRecipe) -> list[dict[str, Any]]:

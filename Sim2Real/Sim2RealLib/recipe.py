@@ -4,15 +4,11 @@ A relative path counts from where it was written: from the recipe's folder in a 
 setting of the command line. `read_recipe` and `apply_settings` therefore return strings that remember their folder.
 """
 
-import difflib
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import is_dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
@@ -28,9 +24,9 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.dataclasses import dataclass
-from pydantic.fields import FieldInfo
 
 from .errors import Sim2RealError
+from .recipe_faults import faults, shown
 
 MAX_RECIPE_BYTES = 2**20
 
@@ -147,8 +143,8 @@ def validate(model: type[Model], recipe: dict[str, Any], source: str) -> Model:
     try:
         return model.model_validate(recipe)
     except ValidationError as error:
-        faults = "; ".join(_fault(model, recipe, item) for item in error.errors(include_url=False))
-        raise Sim2RealError(f"{source}: {faults}" + ("" if faults.endswith("?") else ".")) from error
+        found = "; ".join(faults(model, recipe, error.errors(include_url=False)))
+        raise Sim2RealError(f"{source}: {found}" + ("" if found.endswith("?") else ".")) from error
 
 
 def to_yaml(recipe: BaseModel, relative_to: Path | str) -> str:
@@ -224,80 +220,6 @@ def _with(content: Any, names: list[str], value: Any, setting: str) -> Any:
         return [*content[:place], _with(content[place], rest, value, setting), *content[place + 1 :]]
     if not isinstance(content, dict):
         raise Sim2RealError(
-            f"--set {setting}: there is no '{name}' in {_shown(content)}. Give the section whole, in braces."
+            f"--set {setting}: there is no '{name}' in {shown(content)}. Give the section whole, in braces."
         )
     return {**content, name: _with(content.get(name), rest, value, setting)}
-
-
-_ALLOWED = {
-    "model_type": "a section",
-    "dataclass_type": "a section",
-    "dict_type": "a section",
-    "path_type": "a path",
-    "tuple_type": "a list",
-}
-"""Where pydantic speaks of Python, by the type of its error."""
-
-
-def _fault(model: type[BaseModel], recipe: Any, item: dict[str, Any]) -> str:
-    """One pydantic error as `field: value, what is allowed`."""
-    field, content = [], recipe
-    for key in item["loc"]:
-        if _has(content, key):
-            field.append(str(key))
-            content = content[key]
-        elif item["type"] == "missing" and key == item["loc"][-1]:
-            field.append(str(key))  # any other key that is not in the recipe names a variant of a union
-    name = ".".join(field) or "the recipe"
-    if item["type"] == "missing":
-        return f"{name} is missing"
-    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = sorted(_fields_at(model, field[:-1]))
-        near = difflib.get_close_matches(field[-1], allowed, n=1)
-        if near:
-            return f"{name} is unknown, did you mean {'.'.join([*field[:-1], near[0]])}?"
-        return f"{name} is unknown, possible are {', '.join(allowed)}"
-    if item["type"] in _ALLOWED:
-        return f"{name}: {_shown(item['input'])}, must be {_ALLOWED[item['type']]}"
-    message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message[:1].lower() + message[1:]
-    return f"{name}: {message}" if isinstance(item["input"], dict) else f"{name}: {_shown(item['input'])}, {message}"
-
-
-def _has(content: Any, key: str | int) -> bool:
-    if isinstance(content, dict):
-        return key in content
-    return isinstance(content, list) and isinstance(key, int) and key < len(content)
-
-
-def _fields_at(model: type, field: Sequence[str]) -> set[str]:
-    """The names that are allowed in the section `field` of a recipe; of all its variants if there are several."""
-    sections = {model}
-    for key in field:
-        if not key.isdecimal():
-            annotations = [fields_of(m)[key].annotation for m in sections if key in fields_of(m)]
-            sections = {found for annotation in annotations for found in sections_in(annotation)}
-    return {name for found in sections for name in fields_of(found)}
-
-
-def fields_of(section: type) -> dict[str, FieldInfo]:
-    """The fields of a `StrictModel` or a strict dataclass by name."""
-    return section.__pydantic_fields__
-
-
-def sections_in(annotation: Any) -> Iterator[type]:
-    """The sections that a field of this type can hold."""
-    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
-        yield annotation
-    elif get_origin(annotation) in (Union, UnionType, Annotated, list, tuple, dict):
-        for part in get_args(annotation):
-            yield from sections_in(part)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a section"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from Sim2RealLib.recipe import strict_dataclass
 
 from .tissue import FILM_REFRACTIVE_INDEX, normal_reflectance
-from .transfer_function import ColorFunction
+from .transfer_function import MOST_ANISOTROPY, ColorFunction
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Color = tuple[Share, Share, Share]
@@ -91,7 +91,7 @@ class Look:
     tissue: Mucosa | ColorFunction = Mucosa()
     surface: Surface = Surface()
     illumination: Illumination = Illumination()
-    g: float = Field(0.9, gt=-0.99, lt=0.99)
+    g: float = Field(0.9, gt=-MOST_ANISOTROPY, lt=MOST_ANISOTROPY)
     pattern: int = Field(0, ge=0, lt=PATTERNS)
     pattern_offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.text_files import read_text
 
-from .transfer_function import MOST_OPACITY, ColorFunction, OpacityFunction, TransferFunction
+from .transfer_function import MOST_ANISOTROPY, MOST_OPACITY, ColorFunction, OpacityFunction, TransferFunction
 
 MAX_BYTES = 2**20
 MAX_POINTS = 4096
@@ -44,10 +44,10 @@ STRAIGHT = (0.5, 0.0)
 
 @dataclass(frozen=True)
 class VolumeProperty:
-    """g: scattering anisotropy, 0 in text files, which have none. ignored: sentences for the user."""
+    """g: scattering anisotropy, None where there is none or 0, VTK's default. ignored: sentences for the user."""
 
     transfer_function: TransferFunction
-    g: float
+    g: float | None
     ignored: tuple[str, ...]
 
 
@@ -162,8 +162,8 @@ def _property(
     for name, points in (("scalar opacity", opacity), ("color", color)):
         if not 0 < len(points) <= MAX_POINTS:
             raise _FaultError(f"has {len(points)} points of {name}; 1 to {MAX_POINTS} are possible")
-    if not -1.0 < g < 1.0:
-        raise _FaultError(f"has a scattering anisotropy of {g:g}, which must lie between −1 and 1")
+    if abs(g) >= MOST_ANISOTROPY:
+        raise _FaultError(f"has a scattering anisotropy of {g:g}; it must lie within ±{MOST_ANISOTROPY:g}")
     ignored = []
     if any(point[1] != 1.0 for point in gradient):
         ignored.append("Gradient opacity is ignored: extinction follows from HU alone.")
@@ -176,4 +176,4 @@ def _property(
         function = TransferFunction(OpacityFunction(finite, unit_distance_mm), ColorFunction(tuple(color)))
     except ValidationError as error:
         raise _FaultError(f"is not possible: {error.errors()[0]['msg']}") from error
-    return VolumeProperty(function, g, tuple(ignored))
+    return VolumeProperty(function, g or None, tuple(ignored))

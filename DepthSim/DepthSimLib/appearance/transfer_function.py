@@ -18,6 +18,9 @@ from ..rendering.scalar_grid import LOWEST_HU
 MOST_OPACITY = 1.0 - 1e-6
 """Of a unit distance; what is more opaque has no use for a number."""
 
+MOST_ANISOTROPY = 0.99
+"""|g| of the phase functions: beyond, light would not turn within a picture's reach."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 OpacityPoint = tuple[float, Annotated[float, Field(ge=0.0, le=MOST_OPACITY)]]
 ColorPoint = tuple[float, Share, Share, Share]
@@ -63,9 +66,6 @@ class TransferFunction:
 def _table(hu: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(LOWEST_HU, LOWEST_HU + BINS), hu, values)
 
-
-GAS_TISSUE_EDGE_HU = -470.0
-"""Half-way between gas and mucosa (−980 and 40 HU): where the surface lies, however much the scanner blurs it."""
 
 LUMEN = OpacityFunction(((-600.0, 0.0), (-450.0, 0.55)), unit_distance_mm=0.1)
 """The geometry of a gas-filled lumen: nothing in gas, 8.0 /mm in tissue, which is the μ_t of mucosa at g = 0.9.

@@ -75,6 +75,7 @@ def _passable_near(grid: Volume, point_ras: np.ndarray) -> np.ndarray:
 def _collapsed(lumen: ColonLumen) -> str:
     stretches = "; ".join(str(stretch) for stretch in lumen.collapses)
     return (
-        f"The colon is collapsed in {len(lumen.collapses)} place(s), RAS: {stretches}. Bridge them (bridges=, or "
-        "bridge_up_to_mm= for all up to a length), or give the ends of a part that is open."
+        f"The colon is collapsed in {len(lumen.collapses)} place(s), RAS: {stretches}. Bridge them "
+        "(input.bridges in a recipe, or input.bridge_up_to_mm for all up to a length; segment_lumen takes both), or "
+        "give the ends of a part that is open (input.ends_ras; trace_centerline takes them)."
     )

@@ -33,6 +33,11 @@ VICALIB_PARAMETERS = {
 }
 """Our name of a vicalib model and what follows fx, fy, cx, cy in its parameters."""
 
+UNKNOWN_FILE = (
+    "is not of the form name = value, and the file is no calibration that is read: OpenCV's (YAML or XML with "
+    "camera_matrix), C3VD's (lines such as a0 = 769.24) or EndoMapper's (vicalib's XML)."
+)
+
 C3VD_REQUIRED = ("width", "height", "cx", "cy", "a0", "a2", "a3", "a4", "c", "d", "e")
 
 
@@ -104,7 +109,7 @@ def _c3vd_camera(text: str, where: str) -> Camera:
         line = line.partition(";")[0].strip()
         name, equals, value = (part.strip() for part in line.partition("="))
         if line and not equals:
-            raise Sim2RealError(f"{where}: line {number} is not of the form name = value; no calibration known here.")
+            raise Sim2RealError(f"{where}: line {number} {UNKNOWN_FILE}")
         if name in values:
             raise Sim2RealError(f"{where}: {name} is given twice, again in line {number}.")
         if line:

@@ -4,6 +4,8 @@ What sways is a sum of sines with random frequencies and phases (Rice, Bell Syst
 and known at any time without the times before.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -16,19 +18,43 @@ SINES = 4
 FREQUENCY_SPREAD = 0.5
 """Frequencies lie within this share around that of `sway_period_s`."""
 
+ROUNDING_MM = 1e-6
 
-def arc_length(plan: FlyThroughPlan, length_mm: float, index: int) -> float:
-    """Where on a centreline of this length frame `index` is, mm; Sim2RealError if its way is longer than that."""
-    way = plan.speed_mm_s * index / plan.frames_per_second
-    place = plan.start * length_mm + (way if plan.direction == "insertion" else -way)
-    if not 0.0 <= place <= length_mm:
-        room = length_mm * (1.0 - plan.start if plan.direction == "insertion" else plan.start)
-        frames = int(room / plan.speed_mm_s * plan.frames_per_second) + 1
+
+def way_along(
+    plan: FlyThroughPlan, curve: CenterlineCurve, clearance: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Where on the centreline every frame is, (count,), mm.
+
+    clearance: distance (N,) in mm of RAS points (N, 3) to the wall. Sim2RealError if the way is longer than the
+    centreline between the ends at which it is wide enough, or meets a place that is too narrow.
+    """
+    wide = np.flatnonzero(curve.centerline.radius_mm >= plan.min_wall_mm)
+    if not wide.size:
         raise Sim2RealError(
-            f"The fly-through leaves the centreline, {length_mm:.0f} mm long, after {frames} of {index + 1} frames: "
-            "lower views.count or speed_mm_s, or begin elsewhere (start, direction)."
+            f"The centreline is nowhere {plan.min_wall_mm:g} mm from the wall. Lower views.min_wall_mm."
         )
-    return place
+    first, last = curve.centerline.arc_length_mm[wide[[0, -1]]]
+    forwards = plan.direction == "insertion"
+    way = np.arange(plan.count) * (plan.speed_mm_s / plan.frames_per_second)
+    places = first + plan.start * (last - first) + (way if forwards else -way)
+    beyond = np.flatnonzero((places < first - ROUNDING_MM) | (places > last + ROUNDING_MM))
+    if beyond.size:
+        raise Sim2RealError(
+            f"The fly-through leaves the centreline, {last - first:.0f} mm long, after {beyond[0]} of {plan.count} "
+            "frames: lower views.count or speed_mm_s, or begin elsewhere (start, direction)."
+        )
+    places = np.clip(places, first, last)
+    points = curve.positions(places)
+    room = clearance(points)
+    if (narrow := np.flatnonzero(room < plan.min_wall_mm)).size:
+        frame = narrow[0]
+        raise Sim2RealError(
+            f"Frame {frame} of the fly-through, at {places[frame]:.0f} mm of the centreline, RAS "
+            f"{points[frame].round(1).tolist()}, would be {room[frame]:.1f} mm from the wall; at least "
+            f"{plan.min_wall_mm:g} mm are asked for. Lower views.min_wall_mm, or begin elsewhere (start)."
+        )
+    return places
 
 
 def sway(period_s: float, time_s: float, rng: np.random.Generator, channels: int) -> np.ndarray:
@@ -39,13 +65,12 @@ def sway(period_s: float, time_s: float, rng: np.random.Generator, channels: int
 
 
 def fly_through_pose(
-    plan: FlyThroughPlan, curve: CenterlineCurve, index: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rotation ras_from_camera (3, 3), position (3,) and arc length in mm of frame `index`.
+    plan: FlyThroughPlan, curve: CenterlineCurve, index: int, place: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation ras_from_camera (3, 3) and position (3,) of frame `index`, which is at `place` mm of the centreline.
 
     rng: in the same state for every frame of a sequence.
     """
-    place = arc_length(plan, curve.length_mm, index)
     x, y, pitch, yaw, roll = sway(plan.sway_period_s, index / plan.frames_per_second, rng, 5)
     axes, here = curve.axes(np.array(place)), curve.positions(np.array(place))
     look = curve.positions(np.array(place + plan.look_ahead_mm)) - here
@@ -54,7 +79,7 @@ def fly_through_pose(
     wander = np.deg2rad(plan.wander_deg) / np.sqrt(2.0) * np.array([pitch, yaw, 0.0])
     turn = Rotation.from_rotvec(wander) * Rotation.from_rotvec([0.0, 0.0, np.deg2rad(plan.roll_deg) * roll])
     position = here + axes[:, :2] @ (room / np.sqrt(2.0) * np.array([x, y]))
-    return axes @ turn.as_matrix(), position, place
+    return axes @ turn.as_matrix(), position
 
 
 def _turned_to(axes: np.ndarray, look: np.ndarray) -> np.ndarray:

@@ -65,7 +65,8 @@ class FilePlan:
 class FlyThroughPlan:
     """Successive frames of one way along the centreline, moving smoothly.
 
-    start: where it begins, as a share of the centreline. direction: towards its end, or back towards its start.
+    start: where it begins, as a share of the centreline between the ends of which `min_wall_mm` are kept.
+    direction: towards its end, or back towards its start.
     look_ahead_mm: the camera looks at the point of the centreline so far ahead, which evens out its bends.
     sway: largest distance from the centreline as a share of the room between it and the wall; wander_deg and roll_deg:
     largest turns of the look and about it; sway_period_s: about how long one swing takes.

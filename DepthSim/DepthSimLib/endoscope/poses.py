@@ -14,7 +14,7 @@ from Sim2RealLib.errors import Sim2RealError
 
 from ..centerline import Centerline
 from .curve import CenterlineCurve
-from .fly_through import arc_length, fly_through_pose
+from .fly_through import fly_through_pose, way_along
 from .pose_file import read_poses
 from .pose_plan import CenterlinePlan, FilePlan, FlyThroughPlan, FreePlan, PosePlan
 
@@ -45,7 +45,10 @@ class TipPose:
 
 @dataclass(frozen=True, eq=False)
 class PoseSource:
-    """A plan in an anatomy, ready to give `count` poses. poses_ras: those of a plan's file."""
+    """A plan in an anatomy, ready to give `count` poses.
+
+    poses_ras: those of a plan's file. places_mm: where a fly-through's frames are on the centreline.
+    """
 
     plan: PosePlan
     curve: CenterlineCurve
@@ -53,6 +56,7 @@ class PoseSource:
     seed: int
     count: int
     poses_ras: np.ndarray | None = None
+    places_mm: np.ndarray | None = None
 
     def pose(self, index: int) -> TipPose:
         """Pose `index`; Sim2RealError if the lumen leaves no room for it."""
@@ -61,7 +65,8 @@ class PoseSource:
             return self._kept(index, pose[:3, :3], pose[:3, 3], None)
         if isinstance(self.plan, FlyThroughPlan):
             rng = np.random.default_rng([self.seed, SWAY_STREAM])
-            return self._kept(index, *fly_through_pose(self.plan, self.curve, index, rng))
+            place = float(self.places_mm[index])
+            return self._kept(index, *fly_through_pose(self.plan, self.curve, index, place, rng), place)
         return self._drawn(index)
 
     def _kept(self, index: int, turn: np.ndarray, position: np.ndarray, place_mm: float | None) -> TipPose:
@@ -70,10 +75,9 @@ class PoseSource:
         if not (distance > 0.0 and distance >= self.plan.min_wall_mm):
             place = "" if place_mm is None else f", at {place_mm:.0f} mm of the centreline,"
             lies = f"is {distance:.1f} mm from the wall" if distance > 0.0 else "lies in tissue or outside"
-            raise Sim2RealError(
-                f"Pose {index} at RAS {position.round(1).tolist()}{place} {lies}; "
-                f"at least {self.plan.min_wall_mm:g} mm are asked for. Lower views.min_wall_mm, or choose another way."
-            )
+            asked = f"; at least {self.plan.min_wall_mm:g} mm are asked for. Lower views.min_wall_mm, or choose another"
+            mend = f"{asked} way." if distance > 0.0 else ". Poses must be in the lumen."
+            raise Sim2RealError(f"Pose {index} at RAS {position.round(1).tolist()}{place} {lies}{mend}")
         return _tip_pose(turn, position, distance, place_mm)
 
     def _drawn(self, index: int) -> TipPose:
@@ -96,15 +100,20 @@ class PoseSource:
 
 
 def prepare_poses(plan: PosePlan, centerline: Centerline, clearance: Clearance, seed: int) -> PoseSource:
-    """The poses of a plan; Sim2RealError if its file is wrong, or the centreline too short for its frames."""
+    """The poses of a plan; Sim2RealError if its file is wrong, one of its poses too near to the wall, or the centreline
+    too short or too narrow for a fly-through."""
     curve = CenterlineCurve(centerline)
     if isinstance(plan, FilePlan):
         poses = read_poses(plan.file)
         if plan.count is not None and plan.count > len(poses):
             raise Sim2RealError(f"{plan.file}: {len(poses)} poses, fewer than views.count {plan.count}.")
-        return PoseSource(plan, curve, clearance, seed, plan.count or len(poses), poses)
+        source = PoseSource(plan, curve, clearance, seed, plan.count or len(poses), poses)
+        distances = clearance(poses[: source.count, :3, 3])
+        if (bad := np.flatnonzero(~((distances > 0.0) & (distances >= plan.min_wall_mm)))).size:
+            source.pose(bad[0])
+        return source
     if isinstance(plan, FlyThroughPlan):
-        arc_length(plan, curve.length_mm, plan.count - 1)
+        return PoseSource(plan, curve, clearance, seed, plan.count, places_mm=way_along(plan, curve, clearance))
     return PoseSource(plan, curve, clearance, seed, plan.count)
 
 

@@ -80,7 +80,8 @@ ENDOSCOPES = {
     ),
     # EndoMapper's simulated colonoscopies, as NR-SLAM's settings give them.
     "endomapper_simulation": Endoscope(PinholeCamera(472.6496, 472.6496, 480.0, 360.0, 960, 720), LIGHTS["coaxial"]),
-    # SimCol3D, cam.txt; the principal point's y is half the height, hence counted from the corner.
+    # SimCol3D, cam.txt; the principal point's y is half the height, hence counted from the corner;
+    # `convert --to simcol` writes it so.
     "simcol3d": Endoscope(PinholeCamera(227.6, 237.5, 227.6, 237.5, 475, 475), LIGHTS["coaxial"]),
     # Second camera of the colon capsule in VR-Caps: focal length and centre. Its radial distortion belongs to a pinhole
     # and ends at 66°, less than the capsule sees: equidistant instead (assumed), and so are its lights.

@@ -54,11 +54,13 @@ class Surface:
         return dr.isfinite(self.depth)
 
 
-def visible_surface(medium: Medium, camera: CameraRays) -> Surface:
-    """What the centre of every pixel shows."""
+PIXEL_CENTER = (0.5, 0.5)
+
+
+def visible_surface(medium: Medium, camera: CameraRays, place: tuple[float, float] = PIXEL_CENTER) -> Surface:
+    """What every pixel shows at a place in it, (x, y), 0 to 1 each."""
     pixel = dr.arange(medium.arrays.UInt32, camera.width * camera.height)
-    centre = medium.arrays.Float(0.5)
-    travel = camera.direction(pixel, centre, centre)
+    travel = camera.direction(pixel, *(dr.opaque(medium.arrays.Float, along) for along in place))
     rays = rays_in(medium, camera.origin, travel, dr.inf)
     depths = opacity_depths(medium, rays)
     seen = dr.isfinite(depths.middle)

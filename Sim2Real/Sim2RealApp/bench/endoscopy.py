@@ -49,9 +49,11 @@ def run(data: Path | None) -> str:
         *frame_costs(data),
         "",
         f"A CT of {' × '.join(map(str, LARGE_CT))} voxels: {large_ct_memory_gb():.2f} GB at most while rendering.",
+        "",
+        "Beside Mitsuba's volpath:",
+        "",
+        *volpath_comparison(data, reference_folder()),
     ]
-    if data is not None:
-        lines += ["", "Beside Mitsuba's volpath:", "", *volpath_comparison(data, reference_folder())]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from DepthSimLib.colon import ColonScan, ColonShape, generate_colon, scan_colon
 from DepthSimLib.endoscope.lights import OLYMPUS_POSITIONS_MM, TipLight
 from DepthSimLib.rendering.camera_rays import upload_camera
 from DepthSimLib.rendering.device_grid import upload_grid
@@ -71,13 +72,13 @@ Renderer = Callable[[int, int], np.ndarray]
 """A picture (H, W, 3) from a number of samples a pixel and a seed."""
 
 
-def volpath_comparison(data: Path, cache: Path) -> list[str]:
+def volpath_comparison(data: Path | None, cache: Path) -> list[str]:
     """Rows of a Markdown table. cache: the folder where references are kept, each named by its SHA-256."""
     rows = [
         "| scene | renderer | samples | CPU s | relative MSE | MSE ratio at equal time | reference, SHA-256 |",
         "|---" * 7 + "|",
     ]
-    for scene in (real_colon(data),):
+    for scene in (generated_colon(), *(() if data is None else (real_colon(data),))):
         figures = {name: _measure(scene, name, renderer, cache) for name, renderer in _renderers(scene).items()}
         ours = figures["SurgicalSim2Real"]
         for name, one in figures.items():
@@ -89,19 +90,32 @@ def volpath_comparison(data: Path, cache: Path) -> list[str]:
     return rows
 
 
+def generated_colon() -> Scene:
+    """A generated colon where its midline is half-way, seen along it."""
+    colon = generate_colon(ColonShape(seed=1))
+    midline = colon.centerline.points_ras
+    middle = len(midline) // 2
+    pose = _looking(midline[middle], midline[middle + 8] - midline[middle - 8])
+    return colon_scene("generated colon", scan_colon(colon, ColonScan(spacing_mm=1.0)).ct, pose)
+
+
 def real_colon(data: Path) -> Scene:
     """The transverse colon of ``data/colon``, seen along its midline."""
     ct, _ = read_ct(data / "colon" / "pseudo_ct.nii.gz")
     table = np.loadtxt(data / "colon" / "midline_lps_mm.csv", delimiter=",", skiprows=1)
     midline = table[:, -3:] * [-1, -1, 1]
-    here, ahead = midline[2000], midline[2015] - midline[1995]
-    ahead /= np.linalg.norm(ahead)
-    right = np.cross([0.0, 1.0, 0.0], ahead)
+    return colon_scene("real colon", ct, _looking(midline[2000], midline[2015] - midline[1995]))
+
+
+def _looking(here_ras: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """ras_from_camera, 4×4, with the patient's front up or down in the image."""
+    forward = ahead / np.linalg.norm(ahead)
+    right = np.cross([0.0, 1.0, 0.0], forward)
     right /= np.linalg.norm(right)
     pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    pose[:3, 3] = here
-    return colon_scene("real colon", ct, pose)
+    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+    pose[:3, 3] = here_ras
+    return pose
 
 
 def colon_scene(title: str, ct: Volume, ras_from_camera: np.ndarray) -> Scene:

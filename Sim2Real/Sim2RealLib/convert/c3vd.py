@@ -66,7 +66,8 @@ camera.json           camera and poses as plain matrices.
 Camera frame: x right, y down, z forward. World: right-handed RAS, mm: x to the patient's right, y to the front,
 z to the head.
 Pixels: the centre of the top-left pixel is (0, 0), in all files, camera.json too. All values are rounded to nearest.
-Not here, since the dataset has none of it: coverage mesh, occlusion{absent}.
+C3VD's coverage_mesh.obj is not here: this converter does not write it, whether or not the dataset counts coverage.
+Not here either, since the dataset has none of it: occlusion{absent}.
 Channels of the dataset without a place in this layout: {left_out}.
 
 Of {seen} pixels that see a surface, {behind} are 90 degrees and more from the axis and {far} are 100 mm away or more,

@@ -1,7 +1,8 @@
 """What the endoscopy formats take from a dataset: one camera, and of each frame pose, picture, z-depth and the like.
 
-The formats hold one sequence of one camera. They count positions from the centre of the top-left pixel, so that our
-principal points lose half a pixel, and depth along the optical axis, where ours is the length of the ray.
+The formats hold one sequence of one camera in one look. They count depth along the optical axis, where ours is the
+length of the ray, and most of their positions from the centre of the top-left pixel, so that our principal points lose
+half a pixel.
 """
 
 from collections.abc import Iterator
@@ -73,8 +74,14 @@ class View:
 def shared_camera(dataset: Dataset) -> Camera:
     """The camera of the first frame.
 
-    Sim2RealError if display or depth is missing, or a frame between the first and the last, or the camera.
+    Sim2RealError if the frames are said not to follow each other, or display or depth is missing, or a frame between
+    the first and the last, or the camera.
     """
+    if dataset.header.extra.get("sequence") is False:
+        raise Sim2RealError(
+            f"{dataset.folder}: its frames do not follow each other, and the format holds a sequence. Export with "
+            "views.mode=fly_through, or with poses from a file (views.mode=file)."
+        )
     for name in (DISPLAY, DEPTH):
         dataset.require_channel(name)
     for place, index in enumerate(dataset.indices):
@@ -139,12 +146,16 @@ def write_camera_json(path: Path, camera: Camera, poses: list[np.ndarray]) -> No
 
 
 def provenance(dataset: Dataset) -> str:
-    """Lines of a README: who made the frames, from what, and under which licence."""
+    """Lines of a README: who made the frames, from what, under which licence, and in which look."""
     version = dataset.description.software.get("surgical-sim2real", "of unknown version")
     lines = [f"Made by surgical-sim2real {version}, simulator '{dataset.header.simulator}'."]
     for entry in dataset.header.inputs:
         known = (f"{key}: {entry[key]}" for key in ("name", "source", "license") if entry.get(key))
         lines.append(f"Input {entry.get('role', '')}: {', '.join(known)}")
+    looks = dataset.header.extra.get("looks")
+    if isinstance(looks, dict) and looks:
+        first, *others = looks
+        lines.append(f"Look of the pictures: {first}. Looks of the dataset left out: {', '.join(others) or 'none'}.")
     return "\n".join(lines)
 
 

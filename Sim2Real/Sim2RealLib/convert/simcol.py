@@ -21,7 +21,6 @@ from ..errors import Sim2RealError
 from ..simulation import Channel
 from .endoscopy import (
     DEPTH,
-    camera_matrix,
     frame_numbers,
     left_out,
     mask_png,
@@ -55,13 +54,15 @@ Frames_{name}/Valid_NNNN.png        255 where Depth_NNNN.png is a measurement. S
                                        evaluation takes every pixel as valid.
 SavedPosition_{name}.txt            x y z in cm, a line a frame, in Unity's world.
 SavedRotationQuaternion_{name}.txt  x y z w, a line a frame, in Unity's world.
-cam.txt                                the camera matrix.
+cam.txt                                the camera matrix, for positions from the outer corner of the top-left pixel.
 camera.json                            camera and poses as plain matrices, right-handed, in mm.
 
 Unity's world is left-handed. With P = [rotation | position] of a line and TM = diag(1, -1, 1, 1), TM @ P @ TM takes
 points of the camera (x right, y down, z forward) to the right-handed world, RAS in cm: x to the patient's right, y to
 the front, z to the head.
-Pixels: the centre of the top-left pixel is (0, 0), in cam.txt and camera.json. All values are rounded to nearest.
+Pixels: in cam.txt the outer corner of the top-left pixel is (0, 0) and its centre (0.5, 0.5), as in SimCol3D's own,
+which has 237.5 for the middle of 475 px; in camera.json its centre is (0, 0), so cx and cy are 0.5 less there.
+All values are rounded to nearest.
 Channels of the dataset without a place in this layout: {left_out}.
 
 Of {seen} pixels that see a surface, {far} are farther than 20 cm, so without a depth here.
@@ -89,7 +90,7 @@ def write_simcol(dataset: Dataset, out: Path) -> Iterator[int]:
         poses.append(view.world_from_camera)
         yield len(poses)
     _write_poses(out, poses)
-    (out / "cam.txt").write_text("".join(numbers_line(row, " ") for row in camera_matrix(camera)), encoding="ascii")
+    (out / "cam.txt").write_text("".join(numbers_line(row, " ") for row in camera.matrix), encoding="ascii")
     write_camera_json(out / "camera.json", camera, poses)
     (out / "README.txt").write_text(_readme(dataset, camera, counts), encoding="utf-8")
 
