@@ -14,6 +14,8 @@ from rich.table import Table
 
 from Sim2RealLib.errors import Sim2RealError
 
+from .bench import BENCHMARKS, run_benchmark
+
 app = typer.Typer(
     help="CT into labelled training data for interventional imaging.",
     no_args_is_help=True,
@@ -178,12 +180,10 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="drr")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}.")],
     data: Annotated[Path | None, typer.Option(help="Folder of real CT data, for benchmarks that use it.")] = None,
 ) -> None:
     """Run a benchmark of Docs/benchmarks on this machine."""
-    from .bench import run_benchmark
-
     console.print(run_benchmark(name, data), soft_wrap=True)
 
 

@@ -10,28 +10,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_dir
 
-from DepthSimLib.channels import PICTURES
-from DepthSimLib.endoscope.lights import OLYMPUS_POSITIONS_MM
 from DepthSimLib.endoscope.sensor import display, meter_reading
 from DepthSimLib.simulation import EndoscopySimulation
-from Sim2RealLib.resources import resource_path
 
-from ..simulators import load_recipe, open_recipe
+from .approximations import approximation_bias
+from .endoscopy_scenes import colons, noisy_picture, open_scene
 from .machine import machine, versions
 from .volpath import volpath_comparison
 
-SIDE_PX, HALF_FOV_DEG = 512, 60.0
+SIDE_PX = 512
 VIEWS = (2, 5, 9)
 """Frames of the recipe that are measured; medians are reported."""
 
 REFERENCE_SAMPLES, CHUNK_SAMPLES = 512, 32
-CHANNELS = "display, radiance, depth, z_depth, depth_range, normals, labels"
+FOUR_LOOKS = ("normal", "pale", "inflamed", "ct")
 
 LARGE_CT = (512, 512, 600)
 """Voxels along i, j, k of the CT whose rendering must fit into 4 GB."""
@@ -49,6 +46,10 @@ def run(data: Path | None) -> str:
         *frame_costs(data),
         "",
         f"A CT of {' × '.join(map(str, LARGE_CT))} voxels: {large_ct_memory_gb():.2f} GB at most while rendering.",
+        "",
+        "Approximations against the exact setting:",
+        "",
+        *approximation_bias(data),
         "",
         "Beside Mitsuba's volpath:",
         "",
@@ -68,35 +69,14 @@ def frame_costs(data: Path | None) -> list[str]:
         "| colon | mode | looks | samples | s a frame | CPU s | PSNR, dB |",
         "|---" * 7 + "|",
     ]
-    for title, settings in _inputs(data).items():
-        cinematic = _open("colon_cinematic", settings, looks=("normal",))
+    for title, settings in colons(data).items():
+        cinematic = open_scene("colon_cinematic", settings, ("normal",), SIDE_PX)
         rows += [
             _row(title, cinematic, lambda index, scene=cinematic: _psnr(scene, index)),
-            _row(title, _open("colon_cinematic", settings, looks=("normal", "pale", "inflamed", "ct"))),
-            _row(title, _open("colon_synthetic", settings, looks=("dry",))),
+            _row(title, open_scene("colon_cinematic", settings, FOUR_LOOKS, SIDE_PX)),
+            _row(title, open_scene("colon_synthetic", settings, ("dry",), SIDE_PX)),
         ]
     return rows
-
-
-def _inputs(data: Path | None) -> dict[str, tuple[str, ...]]:
-    inputs: dict[str, tuple[str, ...]] = {"generated, 1 mm voxels": ()}
-    if data is not None:
-        inputs["real, 1 mm voxels"] = (f"input.volume={data / 'colon' / 'pseudo_ct.nii.gz'}",)
-    return inputs
-
-
-def _open(recipe: str, settings: tuple[str, ...], looks: tuple[str, ...]) -> EndoscopySimulation:
-    focal, middle = SIDE_PX / 2 / np.tan(np.deg2rad(HALF_FOV_DEG)), SIDE_PX / 2
-    center = f"fx_px: {focal}, fy_px: {focal}, cx_px: {middle}, cy_px: {middle}"
-    camera = f"{{model: pinhole, {center}, width_px: {SIDE_PX}, height_px: {SIDE_PX}}}"
-    positions = (f"{{position_mm: {list(position)}}}" for position in OLYMPUS_POSITIONS_MM)
-    chosen = (
-        f"endoscope.device={{camera: {camera}, lights: [{', '.join(positions)}]}}",
-        "endoscope.scale=1",
-        f"rendering.looks=[{', '.join(looks)}]",
-        f"output.channels=[{CHANNELS}]",
-    )
-    return open_recipe(load_recipe(resource_path(f"Recipes/{recipe}.yaml"), (*settings, *chosen)), "auto")
 
 
 def _row(title: str, scene: EndoscopySimulation, quality: Callable[[int], float] | None = None) -> str:
@@ -120,7 +100,8 @@ def _psnr(scene: EndoscopySimulation, index: int) -> float:
     The reference comes in two independent halves: the mean product of the differences to either is the squared error
     without the noise of the reference, which fireflies would let outweigh the picture's own.
     """
-    chunks = [_noisy(scene, index, chunk) for chunk in range(REFERENCE_SAMPLES // CHUNK_SAMPLES)]
+    count = REFERENCE_SAMPLES // CHUNK_SAMPLES
+    chunks = [noisy_picture(scene, index, chunk, samples=CHUNK_SAMPLES) for chunk in range(count)]
     halves = [np.mean(chunks[first::2], axis=0) for first in (0, 1)]
     picture = np.moveaxis(scene.frame(index).channels["radiance"], 0, -1)
     meter = scene.recipe.sensor.meter
@@ -130,14 +111,6 @@ def _psnr(scene: EndoscopySimulation, index: int) -> float:
     )
     error = np.mean((shown - references[0]) * (shown - references[1]))
     return float(10 * np.log10(255**2 / error))
-
-
-def _noisy(scene: EndoscopySimulation, index: int, chunk: int) -> np.ndarray:
-    """CHUNK_SAMPLES paths a pixel, (H, W, 3), other ones for every chunk."""
-    rendering = scene.recipe.rendering.model_copy(update={"samples": CHUNK_SAMPLES, "denoise": False})
-    recipe = scene.recipe.model_copy(update={"seed": 1_000_000 + chunk, "rendering": rendering})
-    header = replace(scene.header, channels={"noisy_radiance": PICTURES["noisy_radiance"]})
-    return np.moveaxis(replace(scene, recipe=recipe, header=header).frame(index).channels["noisy_radiance"], 0, -1)
 
 
 RENDER_LARGE_CT = """

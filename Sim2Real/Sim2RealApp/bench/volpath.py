@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from DepthSimLib.colon import ColonScan, ColonShape, generate_colon, scan_colon
+from DepthSimLib.colon import ColonScan, ColonShape, PolypPlan, generate_colon, scan_colon
 from DepthSimLib.endoscope.lights import OLYMPUS_POSITIONS_MM, TipLight
 from DepthSimLib.rendering.camera_rays import upload_camera
 from DepthSimLib.rendering.device_grid import upload_grid
@@ -92,7 +92,7 @@ def volpath_comparison(data: Path | None, cache: Path) -> list[str]:
 
 def generated_colon() -> Scene:
     """A generated colon where its midline is half-way, seen along it."""
-    colon = generate_colon(ColonShape(seed=1))
+    colon = generate_colon(ColonShape(seed=1, polyps=PolypPlan(count=0)))
     midline = colon.centerline.points_ras
     middle = len(midline) // 2
     pose = _looking(midline[middle], midline[middle + 8] - midline[middle - 8])
