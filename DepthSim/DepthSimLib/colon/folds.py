@@ -83,18 +83,22 @@ def _dressed(
 ) -> FoldRow:
     """Heights, widths and slants, with this row's folds of the rectum in front."""
     count = len(positions)
-    limit = MOST_OF_RADIUS * np.interp(positions, step_mm * np.arange(len(radius_mm)), radius_mm)
+
+    def limit(at_mm: np.ndarray) -> np.ndarray:
+        return MOST_OF_RADIUS * np.interp(at_mm, step_mm * np.arange(len(radius_mm)), radius_mm)
+
     mean, spread = (np.interp(positions, middles, values) for values in (FOLD_MEAN_MM, FOLD_SD_MM))
     height = fold_factor * (mean + spread * np.clip(rng.standard_normal(count), -2.0, 2.0))
-    height = np.clip(height, LEAST_HEIGHT_MM * min(fold_factor, 1.0), limit)
+    height = np.clip(height, LEAST_HEIGHT_MM * min(fold_factor, 1.0), limit(positions))
     angle = np.deg2rad(HALF_ANGLE_DEG[0] + HALF_ANGLE_DEG[1] * np.clip(rng.standard_normal(count), -2.0, 2.0))
     thickness = rng.uniform(*HALF_THICKNESS_MM, count)
     slant = SLANT_MM * np.clip(rng.standard_normal(count), -2.0, 2.0)
     rectal = np.array([at for at, j in zip(HOUSTON_AT_MM, HOUSTON_ROW, strict=True) if j == row])
     n = len(rectal)
+    rectal += rng.normal(0.0, 3.0, n)
     return FoldRow(
-        np.concatenate([rectal + rng.normal(0.0, 3.0, n), positions]),
-        np.concatenate([rng.uniform(*HOUSTON_HEIGHT_MM, n), height]),
+        np.concatenate([rectal, positions]),
+        np.concatenate([np.minimum(rng.uniform(*HOUSTON_HEIGHT_MM, n), limit(rectal)), height]),
         np.concatenate([np.deg2rad(rng.uniform(78.0, 92.0, n)), angle]),
         np.concatenate([rng.uniform(1.9, 2.4, n), thickness]),
         np.concatenate([rng.normal(0.0, 3.0, n), slant]),

@@ -13,7 +13,7 @@ from .implicit import smooth_min
 from .shape import ParisClass, PolypPlan
 
 FIRST_POLYP_LABEL = 101
-TRIES = 80
+TRIES = 400
 APART_MM = 35.0
 FIRST_MM, LAST_MM = 48.0, 12.0
 """Polyps keep this far from the anus and from the caecal end of the midline."""
@@ -21,6 +21,8 @@ STALKED, MIDLINE_SHARE = ("0-Ip", "0-Isp"), 0.7
 """The others are shaped by the height above the wall, and stay short of the midline, where it is not smooth."""
 TIGHTEST_WALL_MM = 6.0
 """Radius of the most curved wall on which a flat lesion follows the wall."""
+WAY_MM, WAY_STEP_MM = 4.0, 2.0
+"""Between a lesion and the midline, along which endoscopes are led; and from one point that is tried to the next."""
 FREE_SHARE = 0.62
 """Of the free way across the lumen that a polyp may take up."""
 
@@ -70,7 +72,7 @@ def place_polyps(
         size = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         height, tissue, cavity, extent = _shape(kind, size, rng)
         fillet = float(np.clip(height, 0.25, min(0.15 * size, 2.0)))
-        foot = _find_place(field, curve, kind, height, extent, taken, rng)
+        foot = _find_place(field, curve, kind, height, extent, tissue, taken, rng)
         if foot is None:
             raise Sim2RealError(
                 f"Polyp {number + 1} of {plan.count} ({kind}, {size:.0f} mm) finds no free place in this colon: "
@@ -84,7 +86,9 @@ def place_polyps(
     return placed
 
 
-def _find_place(field: Field, curve: Curve, kind: str, height: float, extent: float, taken: list, rng) -> Foot | None:
+def _find_place(
+    field: Field, curve: Curve, kind: str, height: float, extent: float, tissue: Solid, taken: list, rng
+) -> Foot | None:
     for _ in range(TRIES):
         at = rng.uniform(FIRST_MM, curve.length_mm - LAST_MM)
         turn = rng.uniform(0.0, 2.0 * np.pi)
@@ -97,9 +101,16 @@ def _find_place(field: Field, curve: Curve, kind: str, height: float, extent: fl
         radius = np.linalg.norm(foot.point_ras - middle)
         if extent > 0.9 * radius + 12.0 or (kind not in STALKED and height > MIDLINE_SHARE * radius):
             continue
-        if max(height, 4.0) < FREE_SHARE * free:
+        if max(height, 4.0) < FREE_SHARE * free and _leaves_way(field, curve, tissue, extent, foot):
             return foot
     return None
+
+
+def _leaves_way(field: Field, curve: Curve, tissue: Solid, extent: float, foot: Foot) -> bool:
+    """Whether a lesion keeps its distance from the midline."""
+    at = np.arange(foot.arc_length_mm - extent, foot.arc_length_mm + extent, WAY_STEP_MM)
+    points, _ = curve.at(at[(at >= 0.0) & (at <= curve.length_mm)])
+    return bool(tissue(foot.local(points), -field(points)).min() > WAY_MM)
 
 
 def _shape(kind: str, size: float, rng: np.random.Generator) -> tuple[float, Solid, Solid | None, float]:
