@@ -30,7 +30,7 @@ SMOOTH = Look(Mucosa(mottling=0.0, vessels=0.0), Surface(bump=0.0))
 """Without texture."""
 
 
-def at_texels(columns: np.ndarray, rows: np.ndarray, first: bool = True) -> tuple[Place, Drawn]:
+def at_texels(columns: np.ndarray, rows: np.ndarray, first: bool = True, lesion: float = 0.0) -> tuple[Place, Drawn]:
     """Places at centres of texels of a plane across z, seen from above, at the middle of an edge."""
     centers = np.stack([(columns + 0.5) * TEXEL_MM, (rows + 0.5) * TEXEL_MM, 0.0 * rows], axis=1)
     flat = Place(
@@ -40,13 +40,14 @@ def at_texels(columns: np.ndarray, rows: np.ndarray, first: bool = True) -> tupl
         ARRAYS.Float(600.0),
         ARRAYS.UInt32(2000),
         ARRAYS.Bool(first),
+        ARRAYS.Float(lesion),
     )
     return flat, Drawn(ARRAYS.Float(0.5), ARRAYS.Float(0.5), ARRAYS.Float(0.5))
 
 
-def material(look: Look, columns: np.ndarray, rows: np.ndarray, first: bool = True):
+def material(look: Look, columns: np.ndarray, rows: np.ndarray, first: bool = True, lesion: float = 0.0):
     uploaded = upload_look(ARRAYS, look, [POINT])
-    return materials_at(ARRAYS, [uploaded], *at_texels(columns, rows, first), ARRAYS.Bool(True))[0]
+    return materials_at(ARRAYS, [uploaded], *at_texels(columns, rows, first, lesion), ARRAYS.Bool(True))[0]
 
 
 TEXEL = np.random.default_rng(11).integers(0, TEXELS, (2, 400))
@@ -64,6 +65,22 @@ def test_blood_is_where_texture_has_vessels_and_patches():
     # Codes of six bits hold mottling to 0.05 standard deviations, which change blood by 2 % and R_d by at most that.
     np.testing.assert_allclose(found, expected, rtol=0.035)
     assert expected[:, 1].max() > 3 * expected[:, 1].min()
+
+
+def test_tumour_has_its_own_blood_in_a_pattern_of_pits_without_vessels():
+    """K_d at 3 % · 1.6 more by 0.3 in pits and less between them, whatever vessels and patches are there; halfway into
+    the tumour the mean of both bloods."""
+    look = Look(Mucosa(blood_fraction=0.03, mottling=0.4, vessels=1.0, vessel_density=1.0, lesion_blood=1.6))
+    columns, rows = TEXEL
+    texture = mucosa_texture(0)
+    tumour = 0.03 * 1.6 * np.where(texture.pits, 1.3, 0.7)
+    wall = 0.03 * np.exp(0.4 * np.clip(texture.mottling, -3, 3)) + 0.2 * texture.vessels
+    scattering = reduced_scattering_cm(WHITE_LIGHT_NM)
+    for share in (0.5, 1.0):
+        local = ((1.0 - share) * wall + share * tumour)[rows, columns][:, None]
+        expected = diffuse_reflectance(local * blood_absorption_cm(WHITE_LIGHT_NM, 0.7) + 0.3, scattering)
+        found = np.array(material(look, columns, rows, lesion=share).diffuse).T
+        np.testing.assert_allclose(found, expected, rtol=0.035)
 
 
 def test_relief_tilts_the_normal_by_its_slope():
@@ -162,7 +179,7 @@ def test_a_pixel_sees_the_mean_of_what_paths_meet():
     numbers = (ARRAYS.Float(rng.random(len(square), np.float32)) for _ in range(3))
     down, up, yes = points([[0, 0, 1.0]]), points([[0, 0, -1.0]]), ARRAYS.Bool(True)
     seen = seen_material(medium, look, points([[14.2, 17.3, 15.9]]), down, up, ARRAYS.Float(0.6), yes)
-    place = Place(points(square), down, up, ARRAYS.Float(0), ARRAYS.UInt32(0), yes)
+    place = Place(points(square), down, up, ARRAYS.Float(0), ARRAYS.UInt32(0), yes, ARRAYS.Float(0))
     met = materials_at(ARRAYS, [look], place, Drawn(*numbers), yes)[0]
     # Nine taps of an area of 56 texels, and R_d of the mean blood instead of the mean R_d.
     np.testing.assert_allclose(np.array(seen.diffuse).ravel(), np.array(met.diffuse).mean(1), rtol=0.1)

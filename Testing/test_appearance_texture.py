@@ -54,7 +54,7 @@ def test_a_tile_follows_from_its_seed(texture):
     assert np.mean(texture.words != mucosa_texture(0).words) > 0.9
 
 
-@pytest.mark.parametrize("name", ["vessels", "mottling", "cover", "slope_u", "slope_v"])
+@pytest.mark.parametrize("name", ["vessels", "pits", "mottling", "cover", "slope_u", "slope_v"])
 def test_a_tile_repeats_without_a_seam(texture, name):
     """Steps across the border are those of rows and columns elsewhere: within their spread over the tile."""
     values = getattr(texture, name)
@@ -66,6 +66,7 @@ def test_a_tile_repeats_without_a_seam(texture, name):
 def test_maps_have_the_statistics_that_looks_count_on(texture):
     assert texture.vessels.min() >= 0
     assert texture.vessels.max() == 1
+    assert texture.pits.mean() == pytest.approx(0.5, abs=0.03)
     assert texture.mottling.mean() == pytest.approx(0.0, abs=1e-3)
     assert texture.mottling.std() == pytest.approx(1.0, abs=1e-3)
     for share in (0.1, 0.5, 0.9):
@@ -83,7 +84,7 @@ def test_slopes_belong_to_one_relief(texture):
 
 def decoded(texture: MucosaTexture) -> dict[str, np.ndarray]:
     """The maps as their description says that words hold them."""
-    layout = {"vessels": (0, 8, 0, 1), "mottling": (8, 6, -3, 3), "cover": (14, 6, 0, 1)}
+    layout = {"vessels": (0, 7, 0, 1), "pits": (7, 1, 0, 1), "mottling": (8, 6, -3, 3), "cover": (14, 6, 0, 1)}
     layout |= {"slope_u": (20, 6, -4, 4), "slope_v": (26, 6, -4, 4)}
     return {
         name: low + (texture.words >> shift & (2**bits - 1)) / (2**bits - 1) * (high - low)
@@ -91,9 +92,12 @@ def decoded(texture: MucosaTexture) -> dict[str, np.ndarray]:
     }
 
 
+RANGES = {"vessels": (0, 1, 7), "pits": (0, 1, 1), "cover": (0, 1, 6), "mottling": (-3, 3, 6)}
+
+
 def test_words_hold_the_maps_to_half_a_step(texture):
     for name, values in decoded(texture).items():
-        low, high, bits = {"vessels": (0, 1, 8), "cover": (0, 1, 6), "mottling": (-3, 3, 6)}.get(name, (-4, 4, 6))
+        low, high, bits = RANGES.get(name, (-4, 4, 6))
         clipped = np.clip(getattr(texture, name), low, high)
         np.testing.assert_allclose(values, clipped, atol=0.501 * (high - low) / (2**bits - 1))
 
@@ -115,7 +119,7 @@ def test_paths_read_the_bilinear_mean_of_texels(texture, axis):
     grain = Drawn(*numbers).look_up(uploaded, at, points(normal[None]), ARRAYS.Bool(True))
     u, v = ((places + offset)[:, part] / TEXEL_MM - 0.5 for part in AXES[axis])
     maps = decoded(texture)
-    read = {"vessels": grain.vessels, "mottling": grain.mottling, "cover": grain.cover}
+    read = {name: getattr(grain, name) for name in ("vessels", "pits", "mottling", "cover")}
     read |= {name: grain.slope[part] for name, part in zip(("slope_u", "slope_v"), AXES[axis], strict=True)}
     for name, values in read.items():
         expected = ndimage.map_coordinates(maps[name], [v, u], order=1, mode="grid-wrap")
@@ -132,7 +136,7 @@ def test_pixels_see_the_mean_over_their_width(texture):
     averaged = Averaged(ARRAYS.Float(3 * TEXEL_MM))
     uploaded = upload_texture(ARRAYS, texture, (0, 0, 0), 0)
     grain = averaged.look_up(uploaded, points(places), points([[0, 0, 1]]), ARRAYS.Bool(True))
-    for name, values in (("vessels", grain.vessels), ("cover", grain.cover), ("slope_u", grain.slope.x)):
+    for name, values in (("vessels", grain.vessels), ("pits", grain.pits), ("slope_u", grain.slope.x)):
         expected = ndimage.uniform_filter(decoded(texture)[name], 3, mode="wrap")[rows, columns]
         np.testing.assert_allclose(np.array(values), expected, atol=1e-5)
 

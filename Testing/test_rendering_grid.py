@@ -61,6 +61,22 @@ def test_an_empty_cell_knows_how_far_it_is_empty_around():
         assert codes[tuple(cell)] == -(nearest - 1)
 
 
+def test_tumour_is_stored_beside_hu_and_changes_neither_them_nor_the_cells():
+    """Shares in sixteen steps, sampled as HU are."""
+    array = noise((13, 8, 21))
+    lesions = np.random.default_rng(8).integers(0, 256, array.shape).astype(np.uint8)
+    volume = Volume(array, np.eye(4))
+    plain, grid = scalar_grid(volume), scalar_grid(volume, lesions)
+    np.testing.assert_array_equal(grid.cell_low_hu, plain.cell_low_hu)
+    np.testing.assert_array_equal(grid.cell_high_hu, plain.cell_high_hu)
+    voxel = np.random.default_rng(9).uniform(0, np.array(array.shape) - 1.01, (3000, 3))
+    where = points(voxel[:, ::-1])
+    hu, share = upload_grid(ARRAYS, grid).sample_tissue(where)
+    np.testing.assert_array_equal(hu.numpy(), upload_grid(ARRAYS, plain).sample(where).numpy())
+    expected = ndimage.map_coordinates(np.floor(lesions / 16.0) / 15.0, voxel.T, order=1)
+    np.testing.assert_allclose(share.numpy(), expected, atol=1e-4)
+
+
 def test_a_medium_of_nothing_is_empty_as_far_as_it_goes():
     codes = cell_codes(grid_of(noise((9, 13, 5))), np.zeros(len(HU)))
     assert np.all(codes <= -max(codes.shape))

@@ -19,6 +19,7 @@ from Sim2RealLib.volume_io import read_ct, read_labels
 
 from .centerline import Centerline
 from .colon import ColonShape, generate_colon, label_classes, scan_colon
+from .colon.lesions import lesion_shares
 from .colon.surface import colon_mesh, lumen_box
 from .colonography import segment_lumen, trace_centerline
 from .colonography.findings import doubts, findings
@@ -46,7 +47,7 @@ class Anatomy:
     ct: int16 HU, gas in the whole lumen, cropped to it. labels: uint8 on the same grid, 0 where nothing is labelled.
     clearance: distance (N,) in mm of RAS points (N, 3) to the wall, 0 or less outside the lumen.
     wall_mesh: makes the closed surface of the lumen. polyps: what is known of each; inputs: a provenance record for
-        every file or generator.
+        every file or generator. lesions: where tumour is, as `scalar_grid` takes it.
     """
 
     ct: Volume
@@ -57,6 +58,7 @@ class Anatomy:
     wall_mesh: Callable[[], TriangleMesh]
     polyps: tuple[Mapping[str, Any], ...]
     inputs: tuple[Mapping[str, Any], ...]
+    lesions: np.ndarray | None = None
 
 
 def load_anatomy(section: Input) -> Anatomy:
@@ -135,7 +137,17 @@ def _generated(section: GeneratedColon) -> Anatomy:
     def wall_mesh() -> TriangleMesh:
         return colon_mesh(colon, WALL_MESH_MM)
 
-    return Anatomy(ct, labels, label_classes(colon), colon.centerline, clearance, wall_mesh, polyps, (record,))
+    return Anatomy(
+        ct,
+        labels,
+        label_classes(colon),
+        colon.centerline,
+        clearance,
+        wall_mesh,
+        polyps,
+        (record,),
+        lesion_shares(colon, ct),
+    )
 
 
 def _around(volume: Volume, lower_ras: np.ndarray, upper_ras: np.ndarray) -> Volume:

@@ -35,10 +35,15 @@ class Viewpoint:
     camera_from_grid: np.ndarray
 
 
-def build_medium(backend: Backend, ct: Volume, opacity: OpacityFunction = LUMEN) -> Medium:
-    """The CT with the opacity that says where tissue is. Sim2RealError if it does not fit into memory."""
+def build_medium(
+    backend: Backend, ct: Volume, opacity: OpacityFunction = LUMEN, lesions: np.ndarray | None = None
+) -> Medium:
+    """The CT with the opacity that says where tissue is. Sim2RealError if it does not fit into memory.
+
+    lesions: as `scalar_grid` takes them.
+    """
     require_memory(backend, BYTES_A_VOXEL * ct.array.size, ct.name, "Crop it, or resample it to larger voxels.")
-    grid = scalar_grid(ct)
+    grid = scalar_grid(ct, lesions)
     return upload_medium(upload_grid(backend.arrays, grid), opacity.extinction_mm())
 
 

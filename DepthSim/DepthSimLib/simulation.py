@@ -163,7 +163,7 @@ def open_simulation(recipe: EndoscopyRecipe, backend: Backend) -> EndoscopySimul
     endoscope = recipe.endoscope.built()
     poses = prepare_poses(recipe.views, anatomy.centerline, anatomy.clearance, recipe.seed)
     opacity, looks = _opacity_and_looks(recipe.rendering)
-    medium = build_medium(backend, anatomy.ct, opacity)
+    medium = build_medium(backend, anatomy.ct, opacity, anatomy.lesions)
     wall = wall_of(anatomy.wall_mesh()) if recipe.output.coverage else None
     header = DatasetHeader(
         simulator=recipe.simulator,

@@ -44,7 +44,7 @@ def main() -> None:
     device = ENDOSCOPES["olympus_cf_hq190l"]
     endoscope = device.scaled(options.height / device.camera.height_px)
     backend = open_backend(options.backend)
-    medium = build_medium(backend, anatomy.ct)
+    medium = build_medium(backend, anatomy.ct, lesions=anatomy.lesions)
     viewpoint = place(medium, endoscope, pose(anatomy.centerline, options.at))
     surface = visible_surface(medium, viewpoint.camera)
     frames = []

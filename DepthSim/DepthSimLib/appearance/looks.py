@@ -31,6 +31,7 @@ class Mucosa:
     scattering: factor on μ_s′. pigment_fraction: volume of melanosomes.
     vessels: contrast of vessels, 1 adding a blood fraction of 0.2 at the most visible ones.
     vessel_density: share of vessels seen, the widest first; 1 for all, down to capillaries of 0.06 mm.
+    lesion_blood: factor on the blood fraction in polyps and flat lesions of a generated colon.
     light: `white`, or `narrow_band`, where green light is shown as red and violet light as green and blue.
     """
 
@@ -42,6 +43,7 @@ class Mucosa:
     pigment_fraction: Share = 0.0
     vessels: float = Field(0.4, ge=0.0, le=2.0)
     vessel_density: Share = 0.9
+    lesion_blood: float = Field(1.6, ge=0.25, le=4.0)
     light: Literal["white", "narrow_band"] = "white"
 
 

@@ -1,4 +1,5 @@
-"""A tile of mucosa that repeats without a seam: vessels, patches of more and less blood, relief and what covers it.
+"""A tile of mucosa that repeats without a seam: vessels, patches of more and less blood, relief, what covers it, and
+the pit pattern of adenomas.
 
 Crypts are 0.1 mm apart, finer than a texel: they are in the roughness of a look, not in the relief. Everything follows
 from the seed.
@@ -16,7 +17,7 @@ from .vessels import Vessels, grow_vessels
 TEXELS = 1024
 TEXEL_MM = 0.08
 
-VESSEL_STREAM, RELIEF_STREAM, MOTTLING_STREAM = 31, 32, 33
+VESSEL_STREAM, RELIEF_STREAM, MOTTLING_STREAM, PIT_STREAM = 31, 32, 33, 34
 
 VISIBLE_DEPTH_MM = 0.7
 """Depth at which a vessel has lost 1 − 1/e of its contrast (assumed; mucosa transports light about a millimetre)."""
@@ -33,6 +34,9 @@ RELIEF_SLOPES = (0.4, 1.0, 0.9)
 """Share of each in the slope."""
 
 MOTTLING_MM = (3.5, 13.0)
+PIT_MM = 0.9
+"""From groove to groove on an adenoma: long and branched, as in Kudo's types III L and IV (assumed)."""
+
 POOL_MM = (1.3, 3.0, 7.0, 16.0, 35.0)
 """Wavelengths of the places where fluid gathers, beside hollows of the relief: octaves that weigh as their root, which
 frays the edges (assumed)."""
@@ -45,11 +49,13 @@ SLOPE_RANGE, MOTTLING_RANGE = 4.0, 3.0
 class MucosaTexture:
     """Maps (TEXELS, TEXELS), float32; TEXEL_MM a texel, rows along v, columns along u.
 
-    vessels: 0 to 1, visibility of the vessel there. mottling: standardised. cover: evenly spread over 0 to 1, highest
+    vessels: 0 to 1, visibility of the vessel there. pits: 1 in the grooves of an adenoma, 0 on the ridges between.
+    mottling: standardised. cover: evenly spread over 0 to 1, highest
     where fluid gathers. slope_u, slope_v: of the relief, of unit mean square together.
     """
 
     vessels: np.ndarray
+    pits: np.ndarray
     mottling: np.ndarray
     cover: np.ndarray
     slope_u: np.ndarray
@@ -57,12 +63,14 @@ class MucosaTexture:
 
     @cached_property
     def words(self) -> np.ndarray:
-        """The maps in one word a texel, uint32: from the lowest bit on vessels 8, mottling 6, cover 6, slopes 6 and 6.
+        """The maps in one word a texel, uint32: from the lowest bit vessels 7, pits 1, then 6 bits each for mottling,
+        cover and the slopes.
 
         A code c of n bits is c / (2ⁿ − 1) of the way through the range of its map.
         """
         codes = (
-            (_code(self.vessels, 0.0, 1.0, 8), 0),
+            (_code(self.vessels, 0.0, 1.0, 7), 0),
+            (_code(self.pits, 0.0, 1.0, 1), 7),
             (_code(self.mottling, -MOTTLING_RANGE, MOTTLING_RANGE, 6), 8),
             (_code(self.cover, 0.0, 1.0, 6), 14),
             (_code(self.slope_u, -SLOPE_RANGE, SLOPE_RANGE, 6), 20),
@@ -96,7 +104,8 @@ def mucosa_texture(seed: int) -> MucosaTexture:
     pool = sum(wave**0.5 * standardised(band_noise(rng, wave)) for wave in POOL_MM) - layers[1] - 2.0 * layers[2]
     rng = np.random.default_rng([seed, MOTTLING_STREAM])
     mottling = sum(standardised(band_noise(rng, wave)) for wave in MOTTLING_MM)
-    maps = (vessels, standardised(mottling), _ranks(pool), slope_u / steepness, slope_v / steepness)
+    pits = band_noise(np.random.default_rng([seed, PIT_STREAM]), PIT_MM) > 0.0
+    maps = (vessels, pits, standardised(mottling), _ranks(pool), slope_u / steepness, slope_v / steepness)
     return MucosaTexture(*(values.astype(np.float32) for values in maps))
 
 

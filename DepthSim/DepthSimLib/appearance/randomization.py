@@ -26,6 +26,7 @@ MUCOSA: dict[str, Range] = {
     "scattering": (0.7, 1.4),
     "vessels": (0.0, 1.0),
     "vessel_density": (0.0, 1.0),
+    "lesion_blood": (1.3, 2.0),
 }
 SURFACE: dict[str, Range] = {
     "f0": (0.02, 0.035),

@@ -61,6 +61,7 @@ def upload_look(
             number(look.tissue.mottling),
             number(VESSEL_BLOOD * look.tissue.vessels),
             number(min(1.0 - look.tissue.vessel_density, 0.99)),
+            number(look.tissue.lesion_blood),
         )
     else:
         diffuse = albedo = look.tissue.rgb()

@@ -20,7 +20,7 @@ POLYPS, VALVE = 11, 12
 """Random streams."""
 CHUNK_POINTS = 8192
 """Points evaluated at a time: their temporaries stay in the cache."""
-UNDULATION_MM, UNDULATION_WAVE_MM, WAVES = 0.22, (9.0, 26.0), 5
+UNDULATION_MM, UNDULATION_WAVE_MM, WAVES = 0.22, (12.0, 30.0), 5
 CENTERLINE_STEP_MM = 1.0
 
 
@@ -55,7 +55,7 @@ class Colon:
         distance, arc_length = np.empty(len(points), np.float32), np.empty(len(points), np.float32)
         for start in range(0, len(points), CHUNK_POINTS):
             part = slice(start, start + CHUNK_POINTS)
-            station = self.curve.locate(points[part])
+            station = self._station(points[part])
             distance[part] = self._distance(points[part], station)
             arc_length[part] = station.row * np.float32(self.curve.step_mm) + station.along
         return distance, arc_length
@@ -64,10 +64,10 @@ class Colon:
         """As `lumen_distance`, for the wall without valve, appendix and polyps."""
         points = np.asarray(points_ras, dtype=np.float32)
         parts = [points[start : start + CHUNK_POINTS] for start in range(0, len(points), CHUNK_POINTS)]
-        return np.concatenate([self._bare(part, self.curve.locate(part)) for part in parts])
+        return np.concatenate([self.wall.distance(self._station(part)) for part in parts])
 
     def _distance(self, points: np.ndarray, station: Station) -> np.ndarray:
-        distance = bare = self._bare(points, station)
+        distance = bare = self.wall.distance(station)
         nearby = self._nearby[station.cell]
         present = np.bitwise_or.reduce(nearby) if len(nearby) else 0
         for number, feature in enumerate(self.features):
@@ -84,23 +84,21 @@ class Colon:
             distance[here] = value
         return distance
 
-    def _bare(self, points: np.ndarray, station: Station) -> np.ndarray:
-        vectors, phases, amplitude = self._undulation
-        return self.wall.distance(station) + amplitude * np.sin(points @ vectors + phases).sum(axis=1)
+    def _station(self, points: np.ndarray) -> Station:
+        """Where points stand; the space around the midline undulates, so that folds keep their thickness."""
+        vectors, phases, shifts = self._undulation
+        return self.curve.locate(points + np.sin(points @ vectors + phases) @ shifts)
 
     @cached_property
-    def _undulation(self) -> tuple[np.ndarray, np.ndarray, np.float32]:
+    def _undulation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.shape.seed, VALVE])
         directions = rng.normal(size=(WAVES, 3))
         directions *= (2.0 * np.pi / rng.uniform(*UNDULATION_WAVE_MM, WAVES) / np.linalg.norm(directions, axis=1))[
             :, None
         ]
         phases = rng.uniform(0.0, 2.0 * np.pi, WAVES)
-        return (
-            directions.T.astype(np.float32),
-            phases.astype(np.float32),
-            np.float32(UNDULATION_MM * np.sqrt(2.0 / WAVES)),
-        )
+        shifts = rng.normal(0.0, UNDULATION_MM * np.sqrt(2.0 / WAVES), (WAVES, 3))
+        return tuple(part.astype(np.float32) for part in (directions.T, phases, shifts))
 
     @cached_property
     def _nearby(self) -> np.ndarray:

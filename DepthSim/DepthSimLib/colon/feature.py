@@ -37,7 +37,7 @@ class Foot:
 class Feature:
     """Tissue added to the wall, and then a cavity opened in both; either may be missing.
 
-    size_mm: largest extent from the foot. fillet_mm: of tissue and of cavity.
+    size_mm: largest extent from the foot. fillet_mm: of tissue and of cavity. neoplasm: what of it is tumour, if any.
     """
 
     label: int
@@ -46,32 +46,37 @@ class Feature:
     tissue: Solid | None = None
     cavity: Solid | None = None
     fillet_mm: tuple[float, float] = (1.5, 1.5)
+    neoplasm: Solid | None = None
 
 
-def stand(field: Field, curve: Curve, arc_length_mm: float, direction_ras: np.ndarray) -> Foot:
-    """The foot where a ray from the midline meets the wall."""
-    (start,), (frame,) = curve.at(np.array([arc_length_mm]))
-    direction = direction_ras / np.linalg.norm(direction_ras)
-    travelled = march(field, start, direction)
-    point = start + travelled * direction
+def stand(field: Field, curve: Curve, arc_length_mm: np.ndarray, directions_ras: np.ndarray) -> list[Foot]:
+    """Feet where rays from places on the midline (N,) along directions (N, 3) meet the wall."""
+    starts, frames = curve.at(arc_length_mm)
+    directions = directions_ras / np.linalg.norm(directions_ras, axis=1, keepdims=True)
+    points = starts + march(field, starts, directions)[:, None] * directions
     offsets = NORMAL_STEP_MM * np.vstack([np.eye(3), -np.eye(3)])
-    values = field(point + offsets)
-    inward = values[3:] - values[:3]
-    inward /= np.linalg.norm(inward)
-    along = frame[2] - (frame[2] @ inward) * inward
-    if np.linalg.norm(along) < 0.1:
-        along = frame[0] - (frame[0] @ inward) * inward
-    along /= np.linalg.norm(along)
-    return Foot(point, np.stack([along, np.cross(inward, along), inward]), arc_length_mm)
+    ahead, behind = field((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, 2, 3).swapaxes(0, 1)
+    inward = behind - ahead
+    inward /= np.linalg.norm(inward, axis=1, keepdims=True)
+    along = _across(frames[:, 2], inward)
+    steep = np.linalg.norm(along, axis=1) < 0.1
+    along[steep] = _across(frames[steep, 0], inward[steep])
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    axes = np.stack([along, np.cross(inward, along), inward], axis=1)
+    return [Foot(*place) for place in zip(points, axes, arc_length_mm, strict=True)]
 
 
-def march(field: Field, start: np.ndarray, direction: np.ndarray) -> float:
-    """How far a ray from inside the lumen runs until it meets the wall, mm."""
-    travelled = 0.0
+def _across(vectors: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    return vectors - np.einsum("ij,ij->i", vectors, normals)[:, None] * normals
+
+
+def march(field: Field, starts: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """How far rays (N, 3) from inside the lumen run until they meet the wall, mm: (N,)."""
+    travelled = np.zeros(len(starts))
     for _ in range(MARCH_STEPS):
-        step = -0.8 * float(field((start + travelled * direction)[None])[0])
+        step = -0.8 * field(starts + travelled[:, None] * directions)
         travelled += step
-        if abs(step) < 1e-3:
+        if np.all(np.abs(step) < 1e-3):
             break
     return travelled
 
@@ -91,8 +96,3 @@ def capsule(p: np.ndarray, a: np.ndarray, b: np.ndarray, radius: float) -> np.nd
     along = np.clip(start @ (axis / (axis @ axis)), 0.0, 1.0)
     offset = start - along[:, None] * axis
     return np.sqrt(np.einsum("ij,ij->i", offset, offset)) - np.float32(radius)
-
-
-def cushion(across: np.ndarray, height: np.ndarray, radius: float, thickness: float) -> np.ndarray:
-    """A disc with a round edge lying on the wall; `across` is the distance from its middle along the wall."""
-    return np.hypot(np.maximum(across - np.float32(radius - thickness), 0.0), height) - np.float32(thickness)

@@ -9,13 +9,15 @@ from .anatomy import FOLD_MEAN_MM, FOLD_PITCH_MM, FOLD_SD_MM
 PITCH_VARIATION = 0.25
 SMALLEST_GAP_MM = 14.0
 LEAST_HEIGHT_MM = 1.5
-MOST_OF_RADIUS = 0.66
+MOST_OF_RADIUS, OPENING_MM = 0.66, 7.0
+"""Greatest height of a fold over the radius of the lumen, and radius of the way that it leaves along the midline."""
 RING_SHARE = 0.22
 """Folds that continue across the taeniae in line with their neighbours."""
 RING_REACH = 0.45
 """How far a fold is moved to make a ring, in pitches."""
-HALF_ANGLE_DEG = (66.0, 6.0)
-HALF_THICKNESS_MM = (1.3, 1.9)
+HALF_ANGLE_DEG = (63.0, 6.0)
+HALF_THICKNESS_MM = (1.85, 2.3)
+"""A fold is the distended wall, up to 3 mm thick, laid double (assumed)."""
 SLANT_MM = 1.5
 """Standard deviation of the shift along the colon per radian of the crescent."""
 HOUSTON_AT_MM = (58.0, 84.0, 112.0)
@@ -85,7 +87,8 @@ def _dressed(
     count = len(positions)
 
     def limit(at_mm: np.ndarray) -> np.ndarray:
-        return MOST_OF_RADIUS * np.interp(at_mm, step_mm * np.arange(len(radius_mm)), radius_mm)
+        radius = np.interp(at_mm, step_mm * np.arange(len(radius_mm)), radius_mm)
+        return np.minimum(MOST_OF_RADIUS * radius, radius - OPENING_MM)
 
     mean, spread = (np.interp(positions, middles, values) for values in (FOLD_MEAN_MM, FOLD_SD_MM))
     height = fold_factor * (mean + spread * np.clip(rng.standard_normal(count), -2.0, 2.0))
@@ -100,6 +103,6 @@ def _dressed(
         np.concatenate([rectal, positions]),
         np.concatenate([np.minimum(rng.uniform(*HOUSTON_HEIGHT_MM, n), limit(rectal)), height]),
         np.concatenate([np.deg2rad(rng.uniform(78.0, 92.0, n)), angle]),
-        np.concatenate([rng.uniform(1.9, 2.4, n), thickness]),
+        np.concatenate([rng.uniform(2.0, 2.5, n), thickness]),
         np.concatenate([rng.normal(0.0, 3.0, n), slant]),
     )

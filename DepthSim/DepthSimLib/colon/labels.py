@@ -17,7 +17,7 @@ def label_points(colon: Colon, points_ras: np.ndarray, margin_mm: float = 0.5) -
 
     1 to 6: the segment whose stretch of the midline is nearest. 7: ileocaecal valve and ileum. 8: opening of the
     appendix. 101 + id: a polyp. A feature owns the points at most `margin_mm` outside it to which the bare
-    wall is not nearer by more than half of that.
+    wall is not nearer by more than a quarter of that.
     """
     points = np.asarray(points_ras, dtype=np.float32)
     return label_located(colon, points, colon.evaluate(points)[1], margin_mm)
@@ -40,7 +40,7 @@ def _owned(colon: Colon, feature: Feature, points: np.ndarray, margin_mm: float)
     owned = np.zeros(len(points), dtype=bool)
     if feature.tissue:
         distance = feature.tissue(local, height)
-        owned |= (distance < margin_mm) & (distance < np.abs(height) + margin_mm / 2.0)
+        owned |= (distance < margin_mm) & (distance < np.abs(height) + margin_mm / 4.0)
     if feature.cavity:
         distance = feature.cavity(local, height)
         owned |= (distance < margin_mm) & ((height < margin_mm) | (distance < 0.0))

@@ -1,4 +1,4 @@
-"""Polyps and flat lesions of the Paris classes, on a wall."""
+"""Polyps and flat lesions of the Paris classes, placed on a wall."""
 
 from dataclasses import dataclass
 
@@ -8,38 +8,22 @@ from Sim2RealLib.errors import Sim2RealError
 
 from .anatomy import SEGMENTS
 from .curve import Curve
-from .feature import Feature, Field, Foot, Solid, capsule, cushion, ellipsoid, march, stand
-from .implicit import smooth_min
+from .feature import Feature, Field, Foot, march, stand
+from .lesion_shapes import SIZE_RANGE_MM, LesionShape, draw_lesion
 from .shape import ParisClass, PolypPlan
 
 FIRST_POLYP_LABEL = 101
-TRIES = 400
+BATCHES, BATCH = 30, 12
+"""Shapes tried for a polyp, and places for each."""
 APART_MM = 35.0
 FIRST_MM, LAST_MM = 48.0, 12.0
 """Polyps keep this far from the anus and from the caecal end of the midline."""
-STALKED, MIDLINE_SHARE = ("0-Ip", "0-Isp"), 0.7
-"""The others are shaped by the height above the wall, and stay short of the midline, where it is not smooth."""
-TIGHTEST_WALL_MM = 6.0
-"""Radius of the most curved wall on which a flat lesion follows the wall."""
+MIDLINE_SHARE = 0.7
+"""Those shaped by the height above the wall stay short of the midline, where it is not smooth."""
 WAY_MM, WAY_STEP_MM = 4.0, 2.0
 """Between a lesion and the midline, along which endoscopes are led; and from one point that is tried to the next."""
 FREE_SHARE = 0.62
 """Of the free way across the lumen that a polyp may take up."""
-
-SIZE_RANGE_MM: dict[str, tuple[float, float]] = {
-    "0-Ip": (6.0, 28.0),
-    "0-Isp": (5.0, 25.0),
-    "0-Is": (4.0, 30.0),
-    "0-IIa": (4.0, 40.0),
-    "0-IIb": (3.0, 40.0),
-    "0-IIc": (5.0, 30.0),
-    "III": (10.0, 40.0),
-}
-"""Diameters drawn for each class (assumed)."""
-FLAT_HEIGHT_MM = 2.5
-"""Boundary between 0-Is and 0-IIa: the closed cups of a biopsy forceps (Paris classification 2003)."""
-LOBE_SHARE = 0.022
-"""Amplitude of the lobes of a head over its diameter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,113 +52,57 @@ def place_polyps(
     placed = []
     for number in range(plan.count):
         kind = plan.classes[number % len(plan.classes)]
-        low, high = np.clip(plan.size_mm, *SIZE_RANGE_MM[kind])
-        size = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        height, tissue, cavity, extent = _shape(kind, size, rng)
-        fillet = float(np.clip(height, 0.25, min(0.15 * size, 2.0)))
-        foot = _find_place(field, curve, kind, height, extent, tissue, taken, rng)
-        if foot is None:
+        low, high = np.log(np.clip(plan.size_mm, *SIZE_RANGE_MM[kind]))
+        for _ in range(BATCHES):
+            size = float(np.exp(rng.uniform(low, high)))
+            shape = draw_lesion(kind, size, rng)
+            foot = _find_place(field, curve, shape, np.array(taken), rng)
+            if foot is not None:
+                break
+        else:
             raise Sim2RealError(
-                f"Polyp {number + 1} of {plan.count} ({kind}, {size:.0f} mm) finds no free place in this colon: "
-                "ask for fewer or smaller polyps."
+                f"Polyp {number + 1} of {plan.count} ({kind}) finds no free place in this colon: ask for fewer or "
+                "smaller polyps."
             )
         taken.append(foot.point_ras)
-        segment = SEGMENTS[int(np.clip(np.searchsorted(bounds_mm, foot.arc_length_mm) - 1, 0, 5))]
+        at = float(foot.arc_length_mm)
+        segment = SEGMENTS[int(np.clip(np.searchsorted(bounds_mm, at) - 1, 0, 5))]
         label = FIRST_POLYP_LABEL + number
-        polyp = Polyp(number, label, kind, size, height, segment, foot.point_ras, foot.arc_length_mm)
-        placed.append((polyp, Feature(label, foot, extent, tissue, cavity, (fillet, 0.8))))
+        polyp = Polyp(number, label, kind, size, shape.height_mm, segment, foot.point_ras, at)
+        feature = Feature(label, foot, shape.extent_mm, shape.tissue, shape.cavity, shape.fillet_mm, shape.tumour)
+        placed.append((polyp, feature))
     return placed
 
 
-def _find_place(
-    field: Field, curve: Curve, kind: str, height: float, extent: float, tissue: Solid, taken: list, rng
-) -> Foot | None:
-    for _ in range(TRIES):
-        at = rng.uniform(FIRST_MM, curve.length_mm - LAST_MM)
-        turn = rng.uniform(0.0, 2.0 * np.pi)
-        (middle,), (frame,) = curve.at(np.array([at]))
-        foot = stand(field, curve, at, np.cos(turn) * frame[0] + np.sin(turn) * frame[1])
-        if any(np.linalg.norm(foot.point_ras - other) < APART_MM + extent for other in taken):
-            continue
-        inward = foot.axes[2]
-        free = 0.5 + march(field, foot.point_ras + 0.5 * inward, inward)
-        radius = np.linalg.norm(foot.point_ras - middle)
-        if extent > 0.9 * radius + 12.0 or (kind not in STALKED and height > MIDLINE_SHARE * radius):
-            continue
-        if max(height, 4.0) < FREE_SHARE * free and _leaves_way(field, curve, tissue, extent, foot):
-            return foot
+def _find_place(field: Field, curve: Curve, shape: LesionShape, taken: np.ndarray, rng) -> Foot | None:
+    """The first of BATCH random places where a lesion fits."""
+    at = rng.uniform(FIRST_MM, curve.length_mm - LAST_MM, BATCH)
+    turn = rng.uniform(0.0, 2.0 * np.pi, BATCH)[:, None]
+    middles, frames = curve.at(at)
+    feet = stand(field, curve, at, np.cos(turn) * frames[:, 0] + np.sin(turn) * frames[:, 1])
+    points = np.array([foot.point_ras for foot in feet])
+    inward = np.array([foot.axes[2] for foot in feet])
+    radius = np.linalg.norm(points - middles, axis=1)
+    apart = np.linalg.norm(points[:, None] - taken, axis=-1).min(axis=1)
+    fits = apart > APART_MM + shape.extent_mm
+    if shape.outposts is None:
+        free = 0.5 + march(field, points + 0.5 * inward, inward)
+        fits &= (shape.extent_mm < 0.9 * radius + 12.0) & (shape.height_mm < MIDLINE_SHARE * radius)
+        fits &= max(shape.height_mm, 4.0) < FREE_SHARE * free
+    else:
+        outposts = np.concatenate([foot.world(shape.outposts) for foot in feet])
+        fits &= field(outposts).reshape(BATCH, -1).max(axis=1) < -shape.gap_mm
+    if shape.roots is not None:
+        roots = np.concatenate([foot.world(shape.roots) for foot in feet])
+        fits &= field(roots).reshape(BATCH, -1).min(axis=1) > 0.0
+    for candidate in np.flatnonzero(fits):
+        if _leaves_way(field, curve, shape, feet[candidate]):
+            return feet[candidate]
     return None
 
 
-def _leaves_way(field: Field, curve: Curve, tissue: Solid, extent: float, foot: Foot) -> bool:
-    """Whether a lesion keeps its distance from the midline."""
-    at = np.arange(foot.arc_length_mm - extent, foot.arc_length_mm + extent, WAY_STEP_MM)
+def _leaves_way(field: Field, curve: Curve, shape: LesionShape, foot: Foot) -> bool:
+    """Whether the lesion keeps its distance from the midline."""
+    at = np.arange(foot.arc_length_mm - shape.extent_mm, foot.arc_length_mm + shape.extent_mm, WAY_STEP_MM)
     points, _ = curve.at(at[(at >= 0.0) & (at <= curve.length_mm)])
-    return bool(tissue(foot.local(points), -field(points)).min() > WAY_MM)
-
-
-def _shape(kind: str, size: float, rng: np.random.Generator) -> tuple[float, Solid, Solid | None, float]:
-    """Height above the wall, tissue, cavity and extent from the foot of a lesion of a class."""
-    slim = float(rng.uniform(0.75, 1.0))
-    lobes = _lobes(size, rng)
-    r = size / 2.0
-    if kind == "0-Ip":
-        length = float(np.clip(size * rng.uniform(0.5, 1.0), 5.0, 14.0))
-        lean = rng.uniform(0.4, 1.1) * rng.choice([-1.0, 1.0])
-        neck = np.array([0.35 * length * np.sin(lean), 0.0, 0.6 * length])
-        top = neck + 0.5 * length * np.array([np.sin(1.4 * lean), 0.0, np.cos(1.4 * lean)])
-        head = top + 0.6 * r * np.array([np.sin(1.4 * lean), 0.0, np.cos(1.4 * lean)])
-        stalk = float(np.clip(0.2 * size, 1.5, 4.0))
-
-        def tissue(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-            rod = smooth_min(capsule(p, [0.0, 0.0, -2.0], neck, stalk), capsule(p, neck, top, stalk), 2.0)
-            return smooth_min(rod, ellipsoid(p, tuple(head), (r, slim * r, 0.85 * r)) + lobes(p), 1.5)
-
-        return float(head[2] + r), tissue, None, float(np.linalg.norm(head) + r)
-    if kind == "0-Isp":
-
-        def tissue(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-            neck = capsule(p, [0.0, 0.0, -2.0], [0.0, 0.0, 0.5 * r], 0.62 * r)
-            return smooth_min(neck, ellipsoid(p, (0.0, 0.0, 0.75 * r), (r, slim * r, 0.75 * r)) + lobes(p), 0.3 * r)
-
-        return 1.5 * r, tissue, None, 1.6 * size
-    if kind == "0-Is":
-        dome = float(max(size * rng.uniform(0.38, 0.6), FLAT_HEIGHT_MM + 0.3))
-
-        def tissue(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-            q = np.column_stack([p[:, :2], _own_height(p, height)])
-            return ellipsoid(q, (0.0, 0.0, 0.0), (r, slim * r, dome)) + lobes(p)
-
-        return dome, tissue, None, size
-    raised = {
-        "0-IIa": min(rng.uniform(1.3, 2.4), 0.3 * size),
-        "0-IIb": 0.25,
-        "0-IIc": 0.5,
-        "III": rng.uniform(2.0, 3.0),
-    }[kind]
-    depth = {"0-IIc": min(rng.uniform(0.8, 1.5), 0.15 * size), "III": rng.uniform(2.5, 4.0)}.get(kind)
-
-    def plate(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-        across = np.hypot(p[:, 0], p[:, 1] / np.float32(slim))
-        solid = cushion(across, _own_height(p, height), r, raised)
-        return solid + np.float32(0.3) * lobes(p) if kind == "0-IIa" else solid
-
-    def pit(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-        q = np.column_stack([p[:, :2], _own_height(p, height)])
-        return ellipsoid(q, (0.0, 0.0, raised), (0.6 * r, 0.6 * slim * r, raised + depth))
-
-    return (float(raised), plate, None, size) if depth is None else (-float(depth), plate, pit, size)
-
-
-def _own_height(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Height above the wall around the foot, also where another part of the wall is nearer."""
-    bow = (p[:, 0] ** 2 + p[:, 1] ** 2) / np.float32(2.0 * TIGHTEST_WALL_MM)
-    return np.clip(height, p[:, 2] - bow, p[:, 2] + bow + np.float32(1.0))
-
-
-def _lobes(size: float, rng: np.random.Generator) -> Solid:
-    """Bumps of a head, small ones of none: a lattice of waves of random phase."""
-    phase = rng.uniform(0.0, 2.0 * np.pi, 3).astype(np.float32)
-    wave = np.float32(2.0 * np.pi / max(0.5 * size, 4.0))
-    amplitude = np.float32(LOBE_SHARE * size if size >= 6.0 else 0.0)
-    return lambda p: amplitude * np.prod(np.sin(wave * p + phase), axis=1)
+    return bool(shape.tissue(foot.local(points), -field(points)).min() > WAY_MM)

@@ -19,6 +19,10 @@ TAENIA_SHARPNESS = 3.0
 """Of exp(k (cos 3ψ − 1)): a band of 1 cm at half depth on a radius of 22 mm (1 cm: CT textbooks)."""
 STEEPEST_AT = np.float32(1.1)
 """Of the half angle: beyond it a crescent lies in the wall."""
+CHORD_SLACK = np.float32(0.25)
+"""From the middle of the lumen a fold is as far as its chord less r (cosine − slack); slack keeps that off its edge."""
+MOST_TURN = np.float32(1.6)
+"""Angle from its middle, radians, up to which a slanting fold runs along the colon."""
 JOINT_MM = np.float32(2.5)
 """Fillet between folds that meet."""
 BEYOND_LAST_MM = 25.0
@@ -93,13 +97,12 @@ class Wall:
         """Distance to the nearest fold, and the shape of the haustrum, 0 to 1, with its slopes along s and angle."""
         tissue = np.full_like(s, 1e3)
         bulge, bulge_s, bulge_angle = (np.zeros_like(s) for _ in range(3))
-        # Near the midline, where the angle changes fast, a fold is as far as its chord.
-        middle_share = np.maximum(1.0 - 2.0 * r / radius, 0.0) ** 2
         full, third = np.float32(2.0 * np.pi), np.float32(np.pi / 3.0)
         for middle, sides in zip(ROW_ANGLES, self._neighbours, strict=True):
             alpha = angle - middle
             alpha -= full * np.rint(alpha / full)
-            ahead, offsets = r * np.cos(alpha), []
+            ahead, offsets = r * (np.cos(alpha) - CHORD_SLACK), []
+            turn = r * lever * np.clip(alpha, -MOST_TURN, MOST_TURN)
             for table in sides:
                 position, height, per_half_angle, thickness, slant = np.take(table, station.row, axis=1)
                 x2 = (alpha * per_half_angle) ** 2
@@ -108,9 +111,9 @@ class Wall:
                 steep = height * per_half_angle * lever * x * (2.0 * CREST[0] + 4.0 * CREST[1] * x * x)
                 edge = radius + thickness - height
                 beside = (edge + height * (1.0 - crest) - r) / np.sqrt(1.0 + steep * steep)
-                inwards = np.maximum(beside + middle_share * (edge - ahead - beside), 0.0)
+                inwards = np.maximum(np.minimum(beside, edge - ahead), 0.0)
                 offsets.append(s - position)
-                sideways = np.abs(offsets[-1] - slant * alpha) * station.stretch + np.abs(station.beyond)
+                sideways = np.abs(offsets[-1] - slant * turn) * station.stretch + np.abs(station.beyond)
                 fold = np.sqrt(sideways * sideways + inwards * inwards) - thickness
                 tissue = smooth_min(tissue, fold, JOINT_MM)
             window = np.where(np.abs(alpha) < third, np.cos(1.5 * alpha), 0.0)

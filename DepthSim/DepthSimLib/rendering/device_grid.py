@@ -7,7 +7,7 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
-from .scalar_grid import LOWEST_HU, ScalarGrid
+from .scalar_grid import HU_BITS, LESION_STEPS, LOWEST_HU, ScalarGrid
 
 INSIDE = 1e-3
 """How far, in voxels, samples are kept from the last plane of voxels, beyond which there is nothing to interpolate."""
@@ -25,17 +25,22 @@ class DeviceGrid:
 
     def sample(self, position: Any, active: Any = True) -> Any:
         """HU at grid-frame positions (Array3f, mm), trilinear; the nearest edge beyond the grid."""
-        Float, UInt32 = self.arrays.Float, self.arrays.UInt32  # noqa: N806
+        return self._corners(position, active).mixed(0, HU_BITS) + LOWEST_HU
+
+    def sample_tissue(self, position: Any, active: Any = True) -> tuple[Any, Any]:
+        """HU, and the share of tumour, 0 to 1; as `sample`."""
+        corners = self._corners(position, active)
+        lesion = corners.mixed(HU_BITS, 16 - HU_BITS) * (1.0 / LESION_STEPS)
+        return corners.mixed(0, HU_BITS) + LOWEST_HU, lesion
+
+    def _corners(self, position: Any, active: Any) -> "_Corners":
         voxel = dr.clip(position * self.per_mm, 0, self.upper)
         low = self.arrays.Array3u(voxel)
-        x, y, z = voxel - self.arrays.Array3f(low)
         columns, rows, _ = self.grid.size
         offset = (low.z * rows + low.y) * columns + low.x
-        words = [dr.gather(UInt32, self.words, offset + step, active) for step in (0, 1, columns, columns + 1)]
-        (a, b, c, d), (e, f, g, h) = [Float(w & 0xFFFF) for w in words], [Float(w >> 16) for w in words]
-        lower = _mix(_mix(a, b, x), _mix(c, d, x), y)
-        upper = _mix(_mix(e, f, x), _mix(g, h, x), y)
-        return _mix(lower, upper, z) + LOWEST_HU
+        steps = (0, 1, columns, columns + 1)
+        words = [dr.gather(self.arrays.UInt32, self.words, offset + step, active) for step in steps]
+        return _Corners(self.arrays, words, voxel - self.arrays.Array3f(low))
 
     def gradient(self, position: Any, active: Any = True) -> Any:
         """HU a mm at grid-frame positions: central differences over a voxel to each side."""
@@ -46,6 +51,25 @@ class DeviceGrid:
             ahead, behind = self.sample(position + offset, active), self.sample(position - offset, active)
             differences.append((ahead - behind) * (0.5 / steps[axis]))
         return self.arrays.Array3f(*differences)
+
+
+@dataclass(frozen=True, eq=False)
+class _Corners:
+    """The four words around positions, and how far these are from the first voxel to the next along each axis."""
+
+    arrays: ModuleType
+    words: list[Any]
+    share: Any
+
+    def mixed(self, shift: int, bits: int) -> Any:
+        """What `bits` from bit `shift` of each half hold, trilinear."""
+        (a, b, c, d), (e, f, g, h) = (
+            [self.arrays.Float((word >> (half + shift)) & (2**bits - 1)) for word in self.words] for half in (0, 16)
+        )
+        x, y, z = self.share
+        lower = _mix(_mix(a, b, x), _mix(c, d, x), y)
+        upper = _mix(_mix(e, f, x), _mix(g, h, x), y)
+        return _mix(lower, upper, z)
 
 
 def _mix(a: Any, b: Any, share: Any) -> Any:

@@ -21,6 +21,9 @@ COVER_EDGE = 0.5
 LEAST_COSINE = 0.05
 """Between a bump's normal and the view; where relief would turn it further away it counts as smooth."""
 
+PIT_CONTRAST = 0.3
+"""By how much blood in the grooves of a tumour's surface exceeds its mean, and on the ridges falls short (assumed)."""
+
 GRAZING_COSINE, FACING_COSINE = 0.5, 0.02
 """Of the angle between a ray and a normal that leads away from it: up to the first it grazes the surface; a bent normal
 faces the ray by the second."""
@@ -32,12 +35,14 @@ class DeviceBlood:
 
     fraction: of the tissue's volume, on average. mottling: standard deviation of its logarithm from patch to patch.
     vessels: blood fraction that the most visible vessel adds. spared: vessels up to this visibility are left out.
+    lesion: factor on the fraction in tumour, where pits take the place of vessels and patches.
     """
 
     fraction: Any
     mottling: Any
     vessels: Any
     spared: Any
+    lesion: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +91,7 @@ class Place:
     """Where light meets tissue, in the grid frame.
 
     normal: unit, towards where the ray that ran along `travel` came from. steepness: |∇HU|, HU a mm. row: of the tables
-    over HU. first: whether it is the path's first collision.
+    over HU. first: whether it is the path's first collision. lesion: share of tumour.
     """
 
     point: Any
@@ -95,6 +100,7 @@ class Place:
     steepness: Any
     row: Any
     first: Any
+    lesion: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +149,8 @@ def surface_at(medium: Medium, point: Any, travel: Any, active: Any) -> tuple[An
 def place_at(medium: Medium, point: Any, travel: Any, first: Any, active: Any) -> Place:
     """point, travel: Array3f in the grid frame, of rays that collide there."""
     normal, steepness = surface_at(medium, point, travel, active)
-    return Place(point, travel, normal, steepness, medium.table_index(point, active), first)
+    row, lesion = medium.tissue_at(point, active)
+    return Place(point, travel, normal, steepness, row, first, lesion)
 
 
 def materials_at(
@@ -165,7 +172,7 @@ def _material(arrays: ModuleType, look: DeviceLook, place: Place, grain: Grain |
         thickness = dr.clip((grain.cover - (1 - look.skin.cover)) / COVER_EDGE, 0, 1)
         cover = thickness * look.skin.cover_opacity
         if look.skin.blood is not None:
-            row = _blood_row(arrays, look.skin.blood, grain)
+            row = _blood_row(arrays, look.skin.blood, grain, place.lesion)
 
     def color(table: tuple) -> Any:
         return arrays.Array3f(*(dr.gather(arrays.Float, channel, row, active) for channel in table))
@@ -185,8 +192,8 @@ def seen_material(
 ) -> Material:
     """The material of surface points as pixels of a width see it: the texture's mean over them, without chance."""
     arrays = medium.arrays
-    row = medium.table_index(point, seen)
-    place = Place(point, travel, normal, arrays.Float(0), row, arrays.Bool(True))
+    row, lesion = medium.tissue_at(point, seen)
+    place = Place(point, travel, normal, arrays.Float(0), row, arrays.Bool(True), lesion)
     return materials_at(arrays, [look], place, Averaged(width_mm), seen)[0]
 
 
@@ -197,7 +204,9 @@ def _relief(place: Place, grain: Grain, bump: Any) -> Any:
     return dr.select(-dr.dot(tilted, place.travel) > LEAST_COSINE, tilted, place.normal)
 
 
-def _blood_row(arrays: ModuleType, blood: DeviceBlood, grain: Grain) -> Any:
+def _blood_row(arrays: ModuleType, blood: DeviceBlood, grain: Grain, lesion: Any) -> Any:
     seen = dr.maximum(grain.vessels - blood.spared, 0) / (1 - blood.spared)
-    fraction = blood.fraction * dr.exp(blood.mottling * grain.mottling) + blood.vessels * seen
+    wall = blood.fraction * dr.exp(blood.mottling * grain.mottling) + blood.vessels * seen
+    tumour = blood.fraction * blood.lesion * (1 + PIT_CONTRAST * (2 * grain.pits - 1))
+    fraction = dr.lerp(wall, tumour, lesion)
     return arrays.UInt32(dr.sqrt(dr.minimum(fraction, 1)) * (BLOOD_ROWS - 1) + 0.5)

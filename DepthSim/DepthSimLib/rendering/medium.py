@@ -44,7 +44,15 @@ class Medium:
 
     def table_index(self, position: Any, active: Any = True) -> Any:
         """The row of a table over HU that holds at grid-frame positions."""
-        return self.arrays.UInt32(self.device_grid.sample(position, active) - (LOWEST_HU - 0.5))
+        return self._row(self.device_grid.sample(position, active))
+
+    def tissue_at(self, position: Any, active: Any = True) -> tuple[Any, Any]:
+        """The row of a table over HU, and the share of tumour, at grid-frame positions."""
+        hu, lesion = self.device_grid.sample_tissue(position, active)
+        return self._row(hu), lesion
+
+    def _row(self, hu: Any) -> Any:
+        return self.arrays.UInt32(hu - (LOWEST_HU - 0.5))
 
 
 def upload_medium(device_grid: DeviceGrid, extinction_mm: np.ndarray) -> Medium:

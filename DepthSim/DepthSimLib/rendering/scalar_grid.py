@@ -16,13 +16,16 @@ CELL = 4
 LOWEST_HU, HIGHEST_HU = -1024, 3071
 """Values beyond are stored as these: scanner padding below, metal above."""
 
+HU_BITS, LESION_STEPS = 12, 15
+
 
 @dataclass(frozen=True, eq=False)
 class ScalarGrid:
     """Values of a volume and where they are.
 
     words: uint32 (K − 1, J, I); word [k, j, i] holds voxel (i, j, k) in its low half and (i, j, k + 1) in its high one,
-        as HU − LOWEST_HU, so that a trilinear sample takes four memory accesses.
+        so that a trilinear sample takes four memory accesses. A half is HU − LOWEST_HU in HU_BITS, and above them
+        the share of tumour in the tissue, of LESION_STEPS.
     cell_low_hu, cell_high_hu: int16 (cells along k, j, i), the least and the greatest voxel that a sample in the cell,
         or less than a voxel beside it, can meet.
     grid_from_ras: 4×4 into the grid frame.
@@ -41,13 +44,18 @@ class ScalarGrid:
         return columns, rows, planes + 1
 
 
-def scalar_grid(hu: Volume) -> ScalarGrid:
-    """Pack a volume of whole HU (int16) with at least two voxels along each axis."""
+def scalar_grid(hu: Volume, lesions: np.ndarray | None = None) -> ScalarGrid:
+    """Pack a volume of whole HU (int16) with at least two voxels along each axis.
+
+    lesions: share of tumour, uint8 (K, J, I), 255 for all; None for no tumour.
+    """
     codes = (np.clip(hu.array, LOWEST_HU, HIGHEST_HU) - LOWEST_HU).astype(np.uint16)
+    low, high = (_cell_extremes(codes, extreme) for extreme in (np.minimum, np.maximum))
+    if lesions is not None:
+        codes |= np.left_shift(lesions >> 4, HU_BITS, dtype=np.uint16)
     words = codes[1:].astype(np.uint32)
     words <<= 16
     words |= codes[:-1]
-    low, high = (_cell_extremes(codes, extreme) for extreme in (np.minimum, np.maximum))
     grid_from_ras = np.diag([*hu.spacing_mm, 1.0]) @ hu.ijk_from_ras
     return ScalarGrid(words, _hu(low), _hu(high), hu.spacing_mm, grid_from_ras)
 

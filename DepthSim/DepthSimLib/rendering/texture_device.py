@@ -26,6 +26,7 @@ class Grain:
     """The texture at a place: see `MucosaTexture`. slope: of the relief, a vector in the grid frame."""
 
     vessels: Any
+    pits: Any
     mottling: Any
     cover: Any
     slope: Any
@@ -60,7 +61,8 @@ class DeviceTexture:
             dr.select(along_x, dv, dr.select(along_y, du, 0)),
         )
         mottling = unpacked(8, 6, -MOTTLING_RANGE, MOTTLING_RANGE)
-        return Grain(unpacked(0, 8, 0.0, 1.0), mottling, unpacked(14, 6, 0.0, 1.0), slope)
+        vessels, pits, cover = (unpacked(shift, bits, 0.0, 1.0) for shift, bits in ((0, 7), (7, 1), (14, 6)))
+        return Grain(vessels, pits, mottling, cover, slope)
 
 
 def upload_texture(
@@ -95,13 +97,13 @@ class Averaged:
     def look_up(self, texture: DeviceTexture, point: Any, normal: Any, active: Any) -> Grain:
         arrays, weights = texture.arrays, _weights(normal)
         apart = dr.maximum(self.width_mm * (1.0 / TEXEL_MM), 1.0) * (1.0 / TAPS)
-        sums = [arrays.Float(0), arrays.Float(0), arrays.Float(0), arrays.Array3f(0)]
+        sums = [*(arrays.Float(0) for _ in range(4)), arrays.Array3f(0)]
         for axis in range(3):
             for tap in range(TAPS**2):
                 u, v = ((number - (TAPS - 1) / 2) * apart for number in divmod(tap, TAPS))
                 grain = texture.texel(point, arrays.UInt32(axis), u, v, active)
                 share = weights[axis] * (1.0 / TAPS**2)
-                values = (grain.vessels, grain.mottling, grain.cover, grain.slope)
+                values = (grain.vessels, grain.pits, grain.mottling, grain.cover, grain.slope)
                 sums = [total + share * value for total, value in zip(sums, values, strict=True)]
         return Grain(*(total / sum(weights) for total in sums))
 
