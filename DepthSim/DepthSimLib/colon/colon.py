@@ -16,7 +16,7 @@ from .shape import ColonShape
 from .valve import place_appendix, place_valve
 from .wall import Wall
 
-POLYPS, VALVE = 11, 12
+POLYPS, UNDULATION = 11, 12
 """Random streams."""
 CHUNK_POINTS = 8192
 """Points evaluated at a time: their temporaries stay in the cache."""
@@ -91,7 +91,7 @@ class Colon:
 
     @cached_property
     def _undulation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([self.shape.seed, VALVE])
+        rng = np.random.default_rng([self.shape.seed, UNDULATION])
         directions = rng.normal(size=(WAVES, 3))
         directions *= (2.0 * np.pi / rng.uniform(*UNDULATION_WAVE_MM, WAVES) / np.linalg.norm(directions, axis=1))[
             :, None

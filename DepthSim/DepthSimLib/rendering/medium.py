@@ -20,6 +20,14 @@ from .scalar_grid import CELL, LOWEST_HU
 NUDGE_MM = 1e-3
 """How far beyond the border of a cell a ray goes on, so that rounding cannot hold it there. Majorants hold that far."""
 
+ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.05, 0.25
+"""An estimate of transmittance below the first is dropped, but for the second of them, which count for all: as in
+pbrt-v4's direct lighting in media."""
+
+NOTHING = 1e-30
+"""A share of light that counts as none. Where denormal numbers decided, so would the number of threads: Dr.Jit's
+workers take them for 0, the thread that asks does not, and it does small kernels itself."""
+
 
 @dataclass(frozen=True, eq=False)
 class Medium:
@@ -110,6 +118,17 @@ def cell_along(medium: Medium, rays: Rays, distance: Any, active: Any) -> tuple[
     return code, dr.maximum(dr.minimum(dr.minimum(exits.x, exits.y), exits.z), distance) + NUDGE_MM
 
 
+def _tentative_collision(medium: Medium, rays: Rays, scale: Any, distance: Any, rng: Any, running: Any) -> tuple:
+    """One draw from the majorant of the cell at `distance`: whether it stays within the cell, where the ray goes on,
+    the majorant and, of draws within, the extinction there."""
+    code, end = cell_along(medium, rays, distance, running)
+    majorant = code * scale
+    flight = distance - dr.log(1 - rng.next_float32()) * dr.rcp(dr.maximum(majorant, 1e-12))
+    tentative = (code > 0) & (flight < end) & (flight < rays.leave)
+    extinction = medium.extinction_at(rays.at(flight), running & tentative) * scale
+    return tentative, dr.select(tentative, flight, end), majorant, extinction
+
+
 def free_flight(medium: Medium, rays: Rays, scale: Any, rng: Any) -> tuple[Any, Any, Any]:
     """The distance of the first collision along each ray (inf where there is none), the generator, and violations.
 
@@ -118,15 +137,10 @@ def free_flight(medium: Medium, rays: Rays, scale: Any, rng: Any) -> tuple[Any, 
     Float, UInt32 = medium.arrays.Float, medium.arrays.UInt32  # noqa: N806
 
     def step(distance: Any, found: Any, rng: Any, violations: Any, running: Any) -> tuple:
-        code, end = cell_along(medium, rays, distance, running)
-        majorant = code * scale
-        flight = distance - dr.log(1 - rng.next_float32()) * dr.rcp(dr.maximum(majorant, 1e-12))
-        tentative = (code > 0) & (flight < end) & (flight < rays.leave)
-        extinction = medium.extinction_at(rays.at(flight), running & tentative) * scale
+        tentative, distance, majorant, extinction = _tentative_collision(medium, rays, scale, distance, rng, running)
         violations += dr.select(tentative & (extinction > majorant), UInt32(1), UInt32(0))
         hit = tentative & (rng.next_float32() * majorant < extinction)
-        found = dr.select(running & hit, flight, found)
-        distance = dr.select(tentative, flight, end)
+        found = dr.select(running & hit, distance, found)
         return distance, found, rng, violations, running & ~hit & (distance < rays.leave)
 
     _, found, rng, violations, _ = dr.while_loop(
@@ -139,23 +153,15 @@ def free_flight(medium: Medium, rays: Rays, scale: Any, rng: Any) -> tuple[Any, 
 
 
 def transmittance(medium: Medium, rays: Rays, scale: Any, rng: Any, active: Any) -> tuple[Any, Any]:
-    """An unbiased estimate of exp(−∫ σ_t) along each ray, and the generator.
-
-    Where an estimate falls below 1/20 the ray is dropped with probability 3/4 and counts fourfold otherwise.
-    """
+    """An unbiased estimate of exp(−∫ σ_t) along each ray, and the generator."""
     Float = medium.arrays.Float  # noqa: N806
 
     def step(distance: Any, through: Any, rng: Any, running: Any) -> tuple:
-        code, end = cell_along(medium, rays, distance, running)
-        majorant = code * scale
-        flight = distance - dr.log(1 - rng.next_float32()) * dr.rcp(dr.maximum(majorant, 1e-12))
-        tentative = (code > 0) & (flight < end) & (flight < rays.leave)
-        extinction = medium.extinction_at(rays.at(flight), running & tentative) * scale
+        tentative, distance, majorant, extinction = _tentative_collision(medium, rays, scale, distance, rng, running)
         through *= dr.select(running & tentative, 1 - extinction * dr.rcp(dr.maximum(majorant, 1e-12)), 1)
         faint = running & tentative & (through < ROULETTE_BELOW)
         survives = rng.next_float32() < ROULETTE_SURVIVAL
         through = dr.select(faint, dr.select(survives, through / ROULETTE_SURVIVAL, 0), through)
-        distance = dr.select(tentative, flight, end)
         return distance, through, rng, running & (distance < rays.leave) & (through > NOTHING)
 
     _, through, rng, _ = dr.while_loop(
@@ -165,11 +171,3 @@ def transmittance(medium: Medium, rays: Rays, scale: Any, rng: Any, active: Any)
         label="transmittance",
     )
     return through, rng
-
-
-ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.05, 0.25
-"""As in pbrt-v4's direct lighting in media."""
-
-NOTHING = 1e-30
-"""A share of light that counts as none. Where denormal numbers decided, so would the number of threads: Dr.Jit's
-workers take them for 0, the thread that asks does not, and it does small kernels itself."""
