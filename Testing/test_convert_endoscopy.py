@@ -4,12 +4,15 @@ The scene is the inside of a ball, whose depth, normals and flow are closed form
 file's pose, intrinsics and depth lies on the ball only if pose, pixel convention and kind of depth are all understood.
 """
 
+import contextlib
+import io
 import json
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from DepthSimLib.endoscope.presets import ENDOSCOPES
 from Sim2RealLib.cameras import Camera, PinholeCamera, ScaramuzzaCamera
@@ -72,7 +75,7 @@ def scene(camera: Camera, index: int) -> Frame:
         "normals": np.moveaxis(stored((center - points) / RADIUS, 0.0), -1, 0).copy(),
         "flow": np.moveaxis(stored(flow, -1e5), -1, 0).copy(),
         "hidden": np.where(out_of_view, 255, 0).astype(np.uint8),
-        "labels": np.ones(depth.shape, np.uint8),
+        "labels": 1 + 100 * (centres[..., 0] > 30.0 + centres[..., 1]).astype(np.uint8),
     }
     entry = {"model": camera.model, "parameters": camera.parameters, "camera_from_world": invert_rigid(pose(index))}
     size = {"width_px": camera.width_px, "height_px": camera.height_px}
@@ -124,6 +127,23 @@ def pinhole_frames() -> list[Frame]:
 def simcol(pinhole_frames, tmp_path_factory):
     folder = tmp_path_factory.mktemp("endoscopy")
     return convert(export(folder / "dataset", dict(enumerate(pinhole_frames))), "simcol", folder / "simcol")
+
+
+def test_coco_has_what_the_label_map_shows_of_each_class(pinhole_frames, tmp_path):
+    folder = export(tmp_path / "dataset", dict(enumerate(pinhole_frames)))
+    out = convert(folder, "coco", tmp_path / "coco")
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(out / "annotations.json"))
+    for image_id, frame in enumerate(pinhole_frames):
+        labels = frame.channels["labels"]
+        annotations = coco.loadAnns(coco.getAnnIds(image_id))
+        assert [annotation["category_id"] for annotation in annotations] == [1, 101]
+        for annotation in annotations:
+            region = labels == annotation["category_id"]
+            np.testing.assert_array_equal(coco.annToMask(annotation), region)
+            rows, columns = np.nonzero(region)
+            left, top = columns.min(), rows.min()
+            assert annotation["bbox"] == [left, top, columns.max() + 1 - left, rows.max() + 1 - top]
 
 
 # What the descriptions say, in the terms of the one who reads the files.

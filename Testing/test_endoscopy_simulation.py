@@ -136,6 +136,32 @@ def test_normals_are_perpendicular_to_the_surface_that_depth_describes(scene, fr
     assert np.median(cosine) > np.cos(np.deg2rad(12))
 
 
+def test_polyps_are_labelled_as_wide_as_they_are(scene):
+    """Seen from the midline beside them: the widest extent of their labelled points, of which a pixel or two and the
+    side that faces away are missing. Heads of 0-Ip are labelled with their stalk."""
+    for polyp in generate_colon(ColonShape(seed=SEED)).polyps:
+        line = scene.anatomy.centerline
+        eye = line.points_ras[np.argmin(np.abs(line.arc_length_mm - polyp.arc_length_mm))]
+        forward = (polyp.position_ras - eye) / np.linalg.norm(polyp.position_ras - eye)
+        right = np.cross(forward, [0.0, 0.6, 0.8])
+        right /= np.linalg.norm(right)
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+        pose[:3, 3] = eye
+        _, _, truth = scene.geometry(pose)
+        own = truth.labels == polyp.label
+        points = scene.rays[own] * truth.depth_mm[own][:, None]
+        width = np.linalg.norm(points[:, None] - points[None], axis=-1).max()
+        if polyp.paris_class != "0-Ip":
+            assert 0.65 * polyp.size_mm - 1.0 < width < 1.15 * polyp.size_mm + 1.0, (polyp, width)
+
+
+def test_settings_of_paths_are_refused_where_none_are_followed():
+    with pytest.raises(Sim2RealError, match="samples is of the cinematic mode"):
+        recipe(rendering={"mode": "synthetic", "samples": 4})
+    recipe(rendering={"mode": "synthetic", "samples": 8})
+
+
 def test_labels_are_of_the_segment_that_the_camera_is_in(scene):
     for index in (0, 4, 7):
         frame = scene.frame(index)

@@ -298,6 +298,8 @@ def test_other_units_than_millimetres_are_refused(length, hint):
         ({"mesh": "a.stl", "volume": "ct.nii.gz"}, "either a volume or a mesh; for a volume set input.mesh to null"),
         ({"mesh": "a.stl", "anatomy": {}}, "either a mesh or an anatomy; for a mesh set input.anatomy to null"),
         ({"mesh": "a.stl", "labels": "labels.nii.gz"}, "labels need a volume; a mesh has none"),
+        ({"bridge_up_to_mm": 20.0}, "bridge_up_to_mm is of CTs and meshes; a generated colon needs none"),
+        ({"anatomy": {}, "patient_position": "prone"}, "patient_position is of CTs and meshes"),
         ({"mesh": "a.stl", "mesh_space": "rai"}, "input.mesh_space: 'rai', must be 'lps' or 'ras'"),
         ({"mesh": "a.stl", "mesh_spacing_mm": 0.1}, "input.mesh_spacing_mm: 0.1, must be greater"),
     ],

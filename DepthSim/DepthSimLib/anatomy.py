@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from Sim2RealLib.volume_io import read_ct, read_labels
 
 from .centerline import Centerline
 from .colon import ColonShape, generate_colon, label_classes, scan_colon
+from .colon.labels import label_surface
 from .colon.lesions import lesion_shares
 from .colon.surface import colon_mesh, lumen_box
 from .colonography import segment_lumen, trace_centerline
@@ -44,14 +46,15 @@ MARGIN_MM = 10.0
 class Anatomy:
     """A colon to be entered.
 
-    ct: int16 HU, gas in the whole lumen, cropped to it. labels: uint8 on the same grid, 0 where nothing is labelled.
+    ct: int16 HU, gas in the whole lumen, cropped to it. label_at: labels (N,), uint8, of RAS points (N, 3) on its
+        surface, 0 where nothing is labelled.
     clearance: distance (N,) in mm of RAS points (N, 3) to the wall, 0 or less outside the lumen.
     wall_mesh: makes the closed surface of the lumen. polyps: what is known of each; inputs: a provenance record for
         every file or generator. lesions: where tumour is, as `scalar_grid` takes it.
     """
 
     ct: Volume
-    labels: Volume
+    label_at: Callable[[np.ndarray], np.ndarray]
     classes: tuple[LabelClass, ...]
     centerline: Centerline
     clearance: Callable[[np.ndarray], np.ndarray]
@@ -79,17 +82,19 @@ def _from_ct(section: Input, ct: Volume, record: Mapping[str, Any]) -> Anatomy:
     )
     centerline = trace_centerline(lumen, section.ends_ras)
     found = findings(lumen, centerline)
-    for doubt in doubts(found):
+    found["doubts"] = list(doubts(found))
+    for doubt in found["doubts"]:
         LOG.warning("%s: %s", ct.name, doubt)
     origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
-    labels, classes, records = Volume(np.zeros(lumen.ct.array.shape, np.uint8), lumen.ct.ras_from_ijk), (), []
+    label_at, classes, records = _nothing_labelled, (), []
     if section.labels is not None:
         labels, label_record = read_labels(section.labels, lumen.ct)
         classes, records = classes_present(labels, section.label_table), [label_record]
         if labels.array.dtype != np.uint8:
             raise Sim2RealError(f"{section.labels}: labels of endoscopy frames are numbers up to 255.")
+        label_at = labels.nearest
     return Anatomy(
-        *(lumen.ct, labels, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
+        *(lumen.ct, label_at, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
         *((), (record | origin | {"colon": found}, *records)),
     )
 
@@ -127,7 +132,7 @@ def _generated(section: GeneratedColon) -> Anatomy:
     colon = generate_colon(ColonShape(*(getattr(section, field.name) for field in fields(ColonShape))))
     scanned = scan_colon(colon, section.scan)
     lower, upper = lumen_box(colon)
-    ct, labels = (_around(volume, lower - MARGIN_MM, upper + MARGIN_MM) for volume in (scanned.ct, scanned.labels))
+    ct = _around(scanned.ct, lower - MARGIN_MM, upper + MARGIN_MM)
     record = {"role": "anatomy", "name": "generated colon", "license": "Apache-2.0", **to_jsonable_python(section)}
     polyps = tuple(to_jsonable_python({**asdict(p), "position_ras": p.position_ras.tolist()}) for p in colon.polyps)
 
@@ -139,7 +144,7 @@ def _generated(section: GeneratedColon) -> Anatomy:
 
     return Anatomy(
         ct,
-        labels,
+        partial(label_surface, colon, scanned.labels),
         label_classes(colon),
         colon.centerline,
         clearance,
@@ -148,6 +153,10 @@ def _generated(section: GeneratedColon) -> Anatomy:
         (record,),
         lesion_shares(colon, ct),
     )
+
+
+def _nothing_labelled(points_ras: np.ndarray) -> np.ndarray:
+    return np.zeros(len(points_ras), np.uint8)
 
 
 def _around(volume: Volume, lower_ras: np.ndarray, upper_ras: np.ndarray) -> Volume:

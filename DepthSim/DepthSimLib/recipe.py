@@ -19,6 +19,12 @@ from .endoscope.sensor import Sensor
 
 Point = tuple[float, float, float]
 
+OF_PATIENTS = ("patient_position", "fluid_above_hu", "bridges", "bridge_up_to_mm", "exclude_ras", "ends_ras")
+"""Fields of `Input` that say how a lumen is found."""
+
+OF_PATHS = ("samples", "max_order", "later_extinction", "surface_offset_mm")
+"""Fields of `Rendering` that only the path tracer has."""
+
 MIN_SIDE_PX = 16
 """Fewest pixels a side of an image: below, it shows nothing, and the renderer of a few pixels can fail."""
 
@@ -83,6 +89,11 @@ class Input(StrictModel):
             raise ValueError(f"give either {either}; for {SOURCES[given[0]]} set {others} to null")
         if self.labels is not None and self.volume is None:
             raise ValueError("labels need a volume; a mesh has none, a generated anatomy its own")
+        if self.anatomy is not None:
+            defaults = Input.model_fields
+            unused = [name for name in OF_PATIENTS if getattr(self, name) != defaults[name].default]
+            if unused:
+                raise ValueError(f"{unused[0]} is of CTs and meshes; a generated colon needs none")
         return self
 
 
@@ -151,6 +162,10 @@ class Rendering(StrictModel):
     def _named_apart(self) -> "Rendering":
         if len(set(self.look_names())) < len(self.looks):
             raise ValueError("looks: each preset may be there once")
+        if self.mode == "synthetic":
+            unused = [name for name in OF_PATHS if getattr(self, name) != Rendering.model_fields[name].default]
+            if unused:
+                raise ValueError(f"{unused[0]} is of the cinematic mode; a synthetic image follows no paths")
         return self
 
 

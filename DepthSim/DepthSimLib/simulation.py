@@ -90,8 +90,7 @@ class EndoscopySimulation:
         """What the endoscope has before it at any pose, rigid 4×4; NaN where its image shows nothing."""
         viewpoint = place(self.medium, self.endoscope, ras_from_camera)
         surface = visible_surface(self.medium, viewpoint.camera)
-        labels = self.anatomy.labels.array
-        truth = ground_truth(surface, self.medium, viewpoint.camera, labels, viewpoint.camera_from_grid)
+        truth = ground_truth(surface, self.medium, viewpoint.camera, self.anatomy.label_at, viewpoint.camera_from_grid)
         return viewpoint, surface, truth.where(np.isfinite(self.rays[..., 2]))
 
     def look(self, number: int, index: int) -> Look:

@@ -56,6 +56,14 @@ class Volume:
         ijk = transform_points(self.ijk_from_ras, points_ras)
         return np.all((ijk >= -0.5) & (ijk <= np.array(self.shape_ijk) - 0.5), axis=-1)
 
+    def nearest(self, points_ras: np.ndarray) -> np.ndarray:
+        """The value of the voxel each point (N, 3) lies in, 0 beyond the grid: (N,)."""
+        kji = np.rint(transform_points(self.ijk_from_ras, points_ras)).astype(int)[:, ::-1]
+        inside = np.all((kji >= 0) & (kji < self.array.shape), axis=1)
+        values = np.zeros(len(kji), self.array.dtype)
+        values[inside] = self.array[tuple(kji[inside].T)]
+        return values
+
     def same_grid(self, other: "Volume") -> bool:
         """Whether both have the same shape and every voxel centre agrees within 1 % of a voxel."""
         if self.array.shape != other.array.shape:

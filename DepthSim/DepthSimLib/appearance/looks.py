@@ -54,8 +54,8 @@ class Surface:
     f0: reflectance at normal incidence. roughness: GGX's α where it is wet. wetness: 1 for a closed film, 0 for a matte
         surface (α = 0.6); between them α is interpolated in its logarithm.
     bump: root mean square slope of the relief.
-    cover: share of the surface under mucus, dye or bile, deepest places first; cover_opacity: where it is thickest;
-        cover_color: its reflectance.
+    cover: share of the surface under mucus, dye or bile, where the texture is lowest and in the pits of tumours;
+        cover_opacity: where it is thickest; cover_color: its reflectance.
     gradient_factor: G_f; exponent: a. The share of surface reflection is P = α^a (1 − exp(−25 G_f³ |∇HU| / 600 HU/mm)),
         with α the extinction over its greatest.
     """
@@ -126,12 +126,12 @@ LOOKS: dict[str, Look] = {
     ),
     "dry": Look(Mucosa(blood_fraction=0.035, vessels=0.4), Surface(wetness=0.1)),
     "melanosis": Look(Mucosa(0.035, 0.25, pigment_fraction=0.014, vessels=0.25), Surface(roughness=0.07), WARM),
-    "bile": Look(Mucosa(base_absorption_cm=0.5), Surface(cover=0.85, cover_opacity=0.65, cover_color=BILE), WARM),
-    "indigo": Look(Mucosa(blood_fraction=0.02), Surface(bump=0.18, cover=0.8, cover_opacity=0.92, cover_color=INDIGO)),
+    "bile": Look(Mucosa(base_absorption_cm=0.5), Surface(cover=1.0, cover_opacity=0.75, cover_color=BILE), WARM),
+    "indigo": Look(Mucosa(blood_fraction=0.02), Surface(bump=0.18, cover=1.0, cover_opacity=0.95, cover_color=INDIGO)),
     "narrow_band": Look(
         Mucosa(blood_fraction=0.012, mottling=0.1, vessels=0.5, vessel_density=1.0, light="narrow_band"),
         Surface(roughness=0.05, bump=0.1),
-        Illumination(color=(1.0, 2.7, 1.9)),
+        Illumination(color=(1.0, 2.1, 1.6)),
     ),
     "ct": Look(NEUTRAL_CT, Surface(roughness=0.3, bump=0.0, gradient_factor=0.5), g=0.0),
 }

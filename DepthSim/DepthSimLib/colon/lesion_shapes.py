@@ -28,7 +28,7 @@ FLAT_HEIGHT_MM = 2.5
 SHALLOW_MM = 1.2
 """Boundary between 0-IIc and III in the colon (assumed: recalled from the update of the classification, 2005)."""
 HEIGHT_MM: dict[ParisClass, tuple[float, float]] = {
-    "0-IIa": (1.3, 2.2),
+    "0-IIa": (1.7, 2.4),
     "0-IIb": (0.2, 0.3),
     "0-IIc": (0.3, 0.6),
     "III": (1.0, 2.0),

@@ -12,7 +12,6 @@ from Sim2RealLib.volume import Volume
 from .chain import Link, collapse
 from .cleansing import AIR_HU, WALL_HU
 from .clearance import CLEARANCE_SPACING_MM
-from .grid import look_up
 from .passages import Piece
 
 BRIDGE_RADIUS_MM = 4.0
@@ -70,7 +69,7 @@ def carve(ct: Volume, mask: np.ndarray, corners_ras: np.ndarray) -> None:
 
 def _piece_at(point: np.ndarray, pieces: Sequence[Piece], numbers: Volume) -> int:
     within = _ball(point)
-    found = look_up(numbers, within)
+    found = numbers.nearest(within)
     known = {piece.number: place for place, piece in enumerate(pieces)}
     for number in found[found > 0]:
         if number in known:
@@ -84,7 +83,7 @@ def _piece_at(point: np.ndarray, pieces: Sequence[Piece], numbers: Volume) -> in
 
 def _nearest_of(number: int, point: np.ndarray, numbers: Volume) -> np.ndarray:
     within = _ball(point)
-    return within[np.argmax(look_up(numbers, within) == number)]
+    return within[np.argmax(numbers.nearest(within) == number)]
 
 
 def _ball(point: np.ndarray) -> np.ndarray:

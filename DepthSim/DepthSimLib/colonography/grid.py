@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.geometry import RAS_FROM_LPS, transform_points, translation
+from Sim2RealLib.geometry import RAS_FROM_LPS, translation
 from Sim2RealLib.itk_io import itk_image
 from Sim2RealLib.volume import Volume
 
@@ -40,15 +40,6 @@ def on_ras_grid(volume: Volume, spacing_mm: float, outside: float) -> Volume:
     size_ijk = (upper - lower).astype(int) + 1
     ras_from_ijk = translation(lower * spacing_mm) @ np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     return Volume(_resampled(volume, size_ijk, ras_from_ijk, sitk.sitkLinear, outside), ras_from_ijk, volume.name)
-
-
-def look_up(volume: Volume, points_ras: np.ndarray, outside: int = 0) -> np.ndarray:
-    """The value of the voxel each point (N, 3) lies in, `outside` beyond the grid: (N,)."""
-    kji = np.rint(transform_points(volume.ijk_from_ras, points_ras)).astype(int)[:, ::-1]
-    inside = np.all((kji >= 0) & (kji < volume.array.shape), axis=1)
-    values = np.full(len(kji), outside, dtype=volume.array.dtype)
-    values[inside] = volume.array[tuple(kji[inside].T)]
-    return values
 
 
 def point_pair(points_ras: Sequence[Sequence[float]], what: str) -> np.ndarray:

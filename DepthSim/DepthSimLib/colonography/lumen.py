@@ -15,7 +15,7 @@ from .chain import Collapse, Link, collapse, join
 from .cleansing import SURFACE_HU, cleansed
 from .clearance import ClearanceField, clearance_field
 from .fluid import PatientPosition, find_fluid
-from .grid import bounds_kji, cropped, labels_on, look_up, point_pair
+from .grid import bounds_kji, cropped, labels_on, point_pair
 from .passages import Piece, find_pieces
 from .surface import only_lumen, wall_mesh
 from .surroundings import bowel_bounds_kji, gas_blocks, outside_bowel
@@ -132,7 +132,7 @@ def _without(pieces: list[Piece], numbers: Volume, exclude_ras: Sequence[Sequenc
     if not len(exclude_ras):
         return pieces
     points = np.asarray(exclude_ras, dtype=np.float64).reshape(-1, 3)
-    excluded = look_up(numbers, points)
+    excluded = numbers.nearest(points)
     known = {piece.number for piece in pieces}
     for point, number in zip(points, excluded, strict=True):
         if number not in known:

@@ -11,7 +11,7 @@ from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.volume import Volume
 
 from .clearance import CLEARANCE_SPACING_MM, ClearanceField
-from .grid import labels_on, look_up
+from .grid import labels_on
 from .surroundings import BOWEL, LUNG, ROOM
 
 PASSAGE_MM = 0.5 * 3**0.5 * CLEARANCE_SPACING_MM
@@ -74,7 +74,7 @@ def find_pieces(clearance: ClearanceField, blocks: Volume, ct: Volume) -> tuple[
         depth = np.where(inside, grid.array[part], 0.0)
         deepest = np.array(np.unravel_index(depth.argmax(), depth.shape))
         deepest_ras = _ras(grid, corner + deepest)
-        if look_up(ct, deepest_ras[None])[0] >= GAS_BELOW_HU:
+        if ct.nearest(deepest_ras[None])[0] >= GAS_BELOW_HU:
             continue
         ends, near_ends, length_mm = _farthest_apart(inside)
         ends_ras, *near_ends_ras = (_ras(grid, corner + kji) for kji in (ends, *near_ends))

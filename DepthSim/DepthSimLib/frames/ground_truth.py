@@ -1,10 +1,13 @@
 """The exact geometry of a frame, from the rays that its image is made with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import drjit as dr
 import numpy as np
+
+from Sim2RealLib.geometry import transform_points
 
 from ..rendering.camera_rays import CameraRays
 from ..rendering.look_device import surface_at
@@ -19,7 +22,7 @@ class GroundTruth:
     depth_mm: Euclidean ray length to the surface, where opacity reaches 0.5; first_mm and last_mm: where it reaches 0.1
         and 0.9, between which the surface lies.
     normals: (H, W, 3) in the camera frame, unit, towards the camera.
-    labels: of the voxel at the surface.
+    labels: of what is at the surface.
     """
 
     depth_mm: np.ndarray
@@ -72,9 +75,13 @@ def visible_surface(medium: Medium, camera: CameraRays, place: tuple[float, floa
 
 
 def ground_truth(
-    surface: Surface, medium: Medium, camera: CameraRays, labels: np.ndarray, camera_from_grid: np.ndarray
+    surface: Surface,
+    medium: Medium,
+    camera: CameraRays,
+    label_at: Callable[[np.ndarray], np.ndarray],
+    camera_from_grid: np.ndarray,
 ) -> GroundTruth:
-    """labels: (K, J, I) on the medium's grid; camera_from_grid: 4×4."""
+    """label_at: uint8 (N,) of RAS points (N, 3) of the surface; camera_from_grid: 4×4."""
     shape = (camera.height, camera.width)
     seen = surface.seen.numpy().reshape(shape)
 
@@ -82,13 +89,14 @@ def ground_truth(
         return np.where(seen, values.numpy().reshape(shape), np.float32(np.nan))
 
     points, normals = (np.array(v, np.float32).T for v in (surface.point, surface.normal))
-    voxels = np.rint(np.where(seen.reshape(-1, 1), points, 0) / medium.device_grid.grid.spacing_mm).astype(int)
-    i, j, k = (np.clip(v, 0, n - 1) for v, n in zip(voxels.T, labels.shape[::-1], strict=True))
+    labels = np.zeros(shape, np.uint8)
+    ras_from_grid = np.linalg.inv(medium.device_grid.grid.grid_from_ras)
+    labels[seen] = label_at(transform_points(ras_from_grid, points[seen.ravel()]))
     turned = normals @ camera_from_grid[:3, :3].T.astype(np.float32)
     return GroundTruth(
         image(surface.depth),
         image(surface.first),
         image(surface.last),
         np.where(seen[..., None], turned.reshape(*shape, 3), np.float32(np.nan)),
-        np.where(seen, labels[k, j, i].reshape(shape), labels.dtype.type(0)),
+        labels,
     )

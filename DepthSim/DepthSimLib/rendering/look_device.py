@@ -15,9 +15,6 @@ from .texture_device import Averaged, DeviceTexture, Drawn, Grain
 BLOOD_ROWS = 1024
 """Of a table over blood fraction; row r is the fraction (r / (BLOOD_ROWS − 1))²."""
 
-COVER_EDGE = 0.5
-"""Share of the surface over which a film thickens from nothing to its full opacity."""
-
 LEAST_COSINE = 0.05
 """Between a bump's normal and the view; where relief would turn it further away it counts as smooth."""
 
@@ -47,8 +44,11 @@ class DeviceBlood:
 
 @dataclass(frozen=True, eq=False)
 class DeviceSkin:
-    """Texture of a look. bump: root mean square slope of the relief. cover: share of the surface under a film of
-    opacity cover_opacity and diffuse reflectance cover_color. blood: None where the tables of the look are over HU."""
+    """Texture of a look.
+
+    bump: root mean square slope of the relief. cover: share of the surface under a film of diffuse reflectance
+    cover_color, and of opacity cover_opacity where it is deepest. blood: None where the tables of the look are over HU.
+    """
 
     texture: DeviceTexture
     bump: Any
@@ -169,7 +169,8 @@ def _material(arrays: ModuleType, look: DeviceLook, place: Place, grain: Grain |
     normal, row, cover = place.normal, place.row, None
     if grain is not None:
         normal = _relief(place, grain, look.skin.bump)
-        thickness = dr.clip((grain.cover - (1 - look.skin.cover)) / COVER_EDGE, 0, 1)
+        low = dr.lerp(grain.cover, grain.pits, place.lesion)
+        thickness = dr.maximum(low - (1 - look.skin.cover), 0) * dr.rcp(dr.maximum(look.skin.cover, 1e-6))
         cover = thickness * look.skin.cover_opacity
         if look.skin.blood is not None:
             row = _blood_row(arrays, look.skin.blood, grain, place.lesion)

@@ -2,7 +2,7 @@
 
 Every frame is 512 × 512 pixels of a 120° pinhole, with all of its ground truth, developed to 8 bits. Its quality is the
 display-referred peak signal-to-noise ratio: both pictures with the exposure of the reference, gamma 2.2, 8 bits without
-sensor noise.
+sensor noise. The reference makes the same approximations; what these change is measured apart.
 """
 
 import statistics
@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_dir
 
-from DepthSimLib.endoscope.sensor import display, meter_reading
 from DepthSimLib.simulation import EndoscopySimulation
 
+from .approximations import SIDE_PX as APPROXIMATION_SIDE_PX
 from .approximations import approximation_bias
-from .endoscopy_scenes import colons, noisy_picture, open_scene
+from .endoscopy_scenes import colons, displayed, halves, noisy_picture, open_scene, psnr_db
 from .machine import machine, versions
 from .volpath import volpath_comparison
 
@@ -47,7 +47,7 @@ def run(data: Path | None) -> str:
         "",
         f"A CT of {' × '.join(map(str, LARGE_CT))} voxels: {large_ct_memory_gb():.2f} GB at most while rendering.",
         "",
-        "Approximations against the exact setting:",
+        f"Approximations against the exact setting, {APPROXIMATION_SIDE_PX} × {APPROXIMATION_SIDE_PX} pixels:",
         "",
         *approximation_bias(data),
         "",
@@ -95,22 +95,13 @@ def _row(title: str, scene: EndoscopySimulation, quality: Callable[[int], float]
 
 
 def _psnr(scene: EndoscopySimulation, index: int) -> float:
-    """Of a frame's first look against REFERENCE_SAMPLES paths a pixel, as both are shown.
-
-    The reference comes in two independent halves: the mean product of the differences to either is the squared error
-    without the noise of the reference, which fireflies would let outweigh the picture's own.
-    """
+    """Of a frame's first look against REFERENCE_SAMPLES paths a pixel of the same settings, as both are shown."""
     count = REFERENCE_SAMPLES // CHUNK_SAMPLES
     chunks = [noisy_picture(scene, index, chunk, samples=CHUNK_SAMPLES) for chunk in range(count)]
-    halves = [np.mean(chunks[first::2], axis=0) for first in (0, 1)]
+    references = halves(chunks)
     picture = np.moveaxis(scene.frame(index).channels["radiance"], 0, -1)
-    meter = scene.recipe.sensor.meter
-    gain = meter.target / meter_reading(halves[0], np.ones(picture.shape[:2], bool), meter)
-    shown, *references = (
-        display(image * gain, scene.recipe.sensor.gamma).astype(float) for image in (picture, *halves)
-    )
-    error = np.mean((shown - references[0]) * (shown - references[1]))
-    return float(10 * np.log10(255**2 / error))
+    shown, one, other = displayed(scene, (picture, *references), references[0])
+    return psnr_db(shown - one, shown - other)
 
 
 RENDER_LARGE_CT = """

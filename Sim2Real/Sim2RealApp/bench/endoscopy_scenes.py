@@ -1,5 +1,6 @@
 """The scenes that the endoscopy benchmark renders, and their pictures as paths alone give them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from DepthSimLib.channels import PICTURES
 from DepthSimLib.endoscope.lights import OLYMPUS_POSITIONS_MM
+from DepthSimLib.endoscope.sensor import display, meter_reading
 from DepthSimLib.simulation import EndoscopySimulation
 from Sim2RealLib.resources import resource_path
 
@@ -48,3 +50,23 @@ def noisy_picture(scene: EndoscopySimulation, index: int, chunk: int, **renderin
     recipe = scene.recipe.model_copy(update={"seed": CHUNK_SEED + chunk, "rendering": changed})
     header = replace(scene.header, channels={"noisy_radiance": PICTURES["noisy_radiance"]})
     return np.moveaxis(replace(scene, recipe=recipe, header=header).frame(index).channels["noisy_radiance"], 0, -1)
+
+
+def halves(chunks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Two pictures of independent paths: the means of every other chunk."""
+    return [np.mean(chunks[first::2], axis=0) for first in (0, 1)]
+
+
+def displayed(scene: EndoscopySimulation, pictures: Sequence[np.ndarray], metered: np.ndarray) -> np.ndarray:
+    """Linear pictures (N, H, W, 3) in levels of a screen, 0 to 255, exposed as `metered` (H, W, 3) would be."""
+    sensor = scene.recipe.sensor
+    gain = sensor.meter.target / meter_reading(metered, np.ones(metered.shape[:2], bool), sensor.meter)
+    return np.array([display(picture * gain, sensor.gamma) for picture in pictures], np.float64)
+
+
+def psnr_db(one: np.ndarray, other: np.ndarray) -> float:
+    """Peak signal-to-noise ratio from two estimates of the error of a picture, in levels, of independent noise.
+
+    The mean of their product is the squared error without that noise, which fireflies would let outweigh it.
+    """
+    return float(10.0 * np.log10(255.0**2 / np.mean(one * other)))

@@ -1,6 +1,7 @@
 """COCO: ``annotations.json`` and ``images/``, the display image of each frame.
 
-Masks become annotations with compressed run lengths, the landmarks of a frame one annotation of category "landmarks"
+Masks become annotations with compressed run lengths, and so does what the label map of a frame shows of each class; the
+landmarks of a frame one annotation of category "landmarks"
 with keypoints (the COCO data format, https://cocodataset.org/#format-data). COCO counts keypoints from the centre of
 the top-left pixel, so that ours lose half a pixel; its boxes are measured from the corner, as ours are.
 """
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..cameras import PIXEL_CENTER_PX
-from ..dataset.layout import DISPLAY
-from ..dataset.masks import decode_mask
+from ..dataset.layout import DISPLAY, LABELS
+from ..dataset.masks import decode_mask, encode_mask
 from ..dataset.reader import Dataset, StoredFrame
 
 LANDMARK_CATEGORY = 100_000
@@ -37,7 +40,7 @@ def write_coco(dataset: Dataset, out: Path) -> Iterator[int]:
         frame = dataset.frame(index)
         images.append(_image(frame))
         (out / "images" / images[-1]["file_name"]).write_bytes(frame.read(DISPLAY))
-        for annotation in (*_masks(frame), *_keypoints(frame, landmarks, LANDMARK_CATEGORY)):
+        for annotation in (*_masks(frame), *_regions(frame), *_keypoints(frame, landmarks, LANDMARK_CATEGORY)):
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
         yield done
     content = {
@@ -59,13 +62,24 @@ def _image(frame: StoredFrame) -> dict[str, Any]:
 def _masks(frame: StoredFrame) -> Iterator[dict[str, Any]]:
     for class_id, mask in frame.parsed.masks.items():
         if decode_mask(mask.model_dump()).any():
-            yield {
-                "category_id": int(class_id),
-                "segmentation": {"size": list(mask.size), "counts": mask.counts},
-                "bbox": list(mask.box_px),
-                "area": mask.area_px,
-                "iscrowd": 0,
-            }
+            yield _annotation(int(class_id), mask.model_dump())
+
+
+def _regions(frame: StoredFrame) -> Iterator[dict[str, Any]]:
+    if LABELS in frame.parsed.files:
+        labels = frame.channel(LABELS)
+        for class_id in np.unique(labels[labels > 0]):
+            yield _annotation(int(class_id), encode_mask(labels == class_id))
+
+
+def _annotation(class_id: int, mask: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "category_id": class_id,
+        "segmentation": {"size": list(mask["size"]), "counts": mask["counts"]},
+        "bbox": list(mask["box_px"]),
+        "area": mask["area_px"],
+        "iscrowd": 0,
+    }
 
 
 def _keypoints(frame: StoredFrame, names: list[str], category: int) -> Iterator[dict[str, Any]]:

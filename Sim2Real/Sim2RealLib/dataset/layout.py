@@ -21,7 +21,7 @@ FRAMES_A_FOLDER = 1000
 MAX_FRAMES = 10_000_000
 TEMPORARY_SUFFIX = ".tmp"
 
-DISPLAY = "display"
+DISPLAY, LABELS = "display", "labels"
 """The channel for the eye, a PNG: what reports, COCO and contact sheets show."""
 
 CHANNEL_NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
