@@ -23,7 +23,7 @@ from .colon import ColonShape, generate_colon, label_classes, scan_colon
 from .colon.labels import label_surface
 from .colon.lesions import lesion_shares
 from .colon.surface import colon_mesh, lumen_box
-from .colonography import segment_lumen, trace_centerline
+from .colonography import PatientPosition, segment_lumen, trace_centerline
 from .colonography.findings import doubts, findings
 from .colonography.grid import cropped
 from .colonography.mesh_scan import scan_mesh
@@ -133,6 +133,8 @@ def _generated(section: GeneratedColon) -> Anatomy:
     scanned = scan_colon(colon, section.scan)
     lower, upper = lumen_box(colon)
     ct = _around(scanned.ct, lower - MARGIN_MM, upper + MARGIN_MM)
+    if section.scan.fluid_depth > 0.0:
+        ct = _cleansed(scanned.ct, section.scan.position, colon.centerline)
     record = {"role": "anatomy", "name": "generated colon", "license": "Apache-2.0", **to_jsonable_python(section)}
     polyps = tuple(to_jsonable_python({**asdict(p), "position_ras": p.position_ras.tolist()}) for p in colon.polyps)
 
@@ -153,6 +155,18 @@ def _generated(section: GeneratedColon) -> Anatomy:
         (record,),
         lesion_shares(colon, ct),
     )
+
+
+def _cleansed(ct: Volume, position: str, midline: Centerline) -> Volume:
+    """The scan with gas where fluid was, as of a patient's. Sim2RealError if fluid parts the lumen."""
+    lumen = segment_lumen(ct, position=PatientPosition(position))
+    apart = lumen.clearance.at(midline.points_ras) <= 0.0
+    if apart.any():
+        raise Sim2RealError(
+            f"input.anatomy.scan.fluid_depth: fluid fills {apart.sum():.0f} mm of this colon, of "
+            f"{midline.arc_length_mm[-1]:.0f} mm, up to the roof of its lumen. Ask for less of it."
+        )
+    return lumen.ct
 
 
 def _nothing_labelled(points_ras: np.ndarray) -> np.ndarray:

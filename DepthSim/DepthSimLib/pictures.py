@@ -15,8 +15,9 @@ from .rendering.path_tracer import PathSettings, trace
 from .rendering.surface_shading import shade
 from .scene import Viewpoint, image_of
 
-SUBPIXELS = ((1 / 6, 1 / 2), (1 / 2, 5 / 6), (5 / 6, 1 / 6))
-"""Places in a pixel over which a synthetic picture is averaged, no two in the same third of its width or height."""
+SUBPIXELS = ((1 / 6, 5 / 6), (5 / 6, 1 / 6))
+"""Places in a pixel, beside its centre, over which a synthetic picture is averaged: one in each third along either
+axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +33,17 @@ def render(
 ) -> Iterator[Light]:
     """One image a look."""
     if rendering.mode == "synthetic":
-        return _shaded(medium, viewpoint, looks)
+        return _shaded(medium, viewpoint, surface, looks)
     return _traced(medium, viewpoint, surface, looks, rendering, seed)
 
 
-def _shaded(medium: Medium, viewpoint: Viewpoint, looks: Sequence[DeviceLook]) -> Iterator[Light]:
-    surfaces = [visible_surface(medium, viewpoint.camera, place) for place in SUBPIXELS]
+def _shaded(medium: Medium, viewpoint: Viewpoint, surface: Surface, looks: Sequence[DeviceLook]) -> Iterator[Light]:
+    surfaces = [surface, *(visible_surface(medium, viewpoint.camera, place) for place in SUBPIXELS)]
     for look in looks:
         parts = []
-        for surface in surfaces:
-            material = _material(medium, viewpoint, surface, look)
-            seen = (surface.point, surface.normal, surface.travel, surface.seen)
+        for part in surfaces:
+            material = _material(medium, viewpoint, part, look)
+            seen = (part.point, part.normal, part.travel, part.seen)
             parts.append(shade(medium, look, material, viewpoint.lights, *seen))
             dr.eval(parts[-1])
         image = image_of(sum(parts) / len(parts), viewpoint.camera)

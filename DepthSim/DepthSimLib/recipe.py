@@ -39,12 +39,6 @@ class GeneratedColon(ColonShape):
     scan: ColonScan = ColonScan(spacing_mm=1.0)
     kind: Literal["colon"] = "colon"
 
-    @model_validator(mode="after")
-    def _dry(self) -> "GeneratedColon":
-        if self.scan.fluid_depth > 0.0:
-            raise ValueError("scan.fluid_depth must be 0: fluid is cleansed from CT volumes only; write the scan first")
-        return self
-
 
 class Input(StrictModel):
     """What is entered: a CT colonography, a closed surface of the lumen, or a generated colon.

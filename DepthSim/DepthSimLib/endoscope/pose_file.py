@@ -31,7 +31,9 @@ def read_poses(path: Path | str) -> np.ndarray:
     text = read_text(path, MAX_POSE_FILE_BYTES, "list of poses")
     rows = _json_rows(text, path) if text.lstrip().startswith("[") else _csv_rows(text, path)
     if not rows:
-        raise Sim2RealError(f"{path}: no pose in it.")
+        raise Sim2RealError(
+            f"{path}: no pose in it; the first line of a CSV file may be names, the others are numbers."
+        )
     return np.stack([_pose(numbers, f"{path}: {place}") for place, numbers in rows])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
-from .scalar_grid import HU_BITS, LESION_STEPS, LOWEST_HU, ScalarGrid
+from .scalar_grid import HU_BITS, HU_SHIFTS, LESION_BITS, LESION_SHIFTS, LOWEST_HU, ScalarGrid
 
 INSIDE = 1e-3
 """How far, in voxels, samples are kept from the last plane of voxels, beyond which there is nothing to interpolate."""
@@ -25,13 +25,13 @@ class DeviceGrid:
 
     def sample(self, position: Any, active: Any = True) -> Any:
         """HU at grid-frame positions (Array3f, mm), trilinear; the nearest edge beyond the grid."""
-        return self._corners(position, active).mixed(0, HU_BITS) + LOWEST_HU
+        return self._corners(position, active).mixed(HU_SHIFTS, HU_BITS) + LOWEST_HU
 
     def sample_tissue(self, position: Any, active: Any = True) -> tuple[Any, Any]:
         """HU, and the share of tumour, 0 to 1; as `sample`."""
         corners = self._corners(position, active)
-        lesion = corners.mixed(HU_BITS, 16 - HU_BITS) * (1.0 / LESION_STEPS)
-        return corners.mixed(0, HU_BITS) + LOWEST_HU, lesion
+        lesion = corners.mixed(LESION_SHIFTS, LESION_BITS) * (1.0 / (2**LESION_BITS - 1))
+        return corners.mixed(HU_SHIFTS, HU_BITS) + LOWEST_HU, lesion
 
     def _corners(self, position: Any, active: Any) -> "_Corners":
         voxel = dr.clip(position * self.per_mm, 0, self.upper)
@@ -61,15 +61,20 @@ class _Corners:
     words: list[Any]
     share: Any
 
-    def mixed(self, shift: int, bits: int) -> Any:
-        """What `bits` from bit `shift` of each half hold, trilinear."""
+    def mixed(self, shifts: tuple[int, int], bits: int) -> Any:
+        """What the words hold in `bits` from each of two shifts on, for the two voxels of each, trilinear."""
         (a, b, c, d), (e, f, g, h) = (
-            [self.arrays.Float((word >> (half + shift)) & (2**bits - 1)) for word in self.words] for half in (0, 16)
+            [self.arrays.Float(_bits_of(word, shift, bits)) for word in self.words] for shift in shifts
         )
         x, y, z = self.share
         lower = _mix(_mix(a, b, x), _mix(c, d, x), y)
         upper = _mix(_mix(e, f, x), _mix(g, h, x), y)
         return _mix(lower, upper, z)
+
+
+def _bits_of(word: Any, shift: int, bits: int) -> Any:
+    rest = word >> shift if shift else word
+    return rest if shift + bits == 32 else rest & (2**bits - 1)
 
 
 def _mix(a: Any, b: Any, share: Any) -> Any:

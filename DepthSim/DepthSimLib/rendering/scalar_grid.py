@@ -16,16 +16,18 @@ CELL = 4
 LOWEST_HU, HIGHEST_HU = -1024, 3071
 """Values beyond are stored as these: scanner padding below, metal above."""
 
-HU_BITS, LESION_STEPS = 12, 15
+HU_BITS, LESION_BITS = 12, 4
+HU_SHIFTS, LESION_SHIFTS = (0, 20), (12, 16)
+"""Bits of each in a word, and where they begin: of a voxel, and of the one after it along k. HU lie at the ends, where
+one instruction takes them out."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScalarGrid:
     """Values of a volume and where they are.
 
-    words: uint32 (K − 1, J, I); word [k, j, i] holds voxel (i, j, k) in its low half and (i, j, k + 1) in its high one,
-        so that a trilinear sample takes four memory accesses. A half is HU − LOWEST_HU in HU_BITS, and above them
-        the share of tumour in the tissue, of LESION_STEPS.
+    words: uint32 (K − 1, J, I); word [k, j, i] holds voxels (i, j, k) and (i, j, k + 1), so that a trilinear sample
+        takes four memory accesses: HU − LOWEST_HU of each, and the share of tumour in the tissue.
     cell_low_hu, cell_high_hu: int16 (cells along k, j, i), the least and the greatest voxel that a sample in the cell,
         or less than a voxel beside it, can meet.
     grid_from_ras: 4×4 into the grid frame.
@@ -51,11 +53,13 @@ def scalar_grid(hu: Volume, lesions: np.ndarray | None = None) -> ScalarGrid:
     """
     codes = (np.clip(hu.array, LOWEST_HU, HIGHEST_HU) - LOWEST_HU).astype(np.uint16)
     low, high = (_cell_extremes(codes, extreme) for extreme in (np.minimum, np.maximum))
-    if lesions is not None:
-        codes |= np.left_shift(lesions >> 4, HU_BITS, dtype=np.uint16)
     words = codes[1:].astype(np.uint32)
-    words <<= 16
+    words <<= HU_SHIFTS[1]
     words |= codes[:-1]
+    if lesions is not None:
+        shares = lesions >> (8 - LESION_BITS)
+        for shift, part in zip(LESION_SHIFTS, (shares[:-1], shares[1:]), strict=True):
+            words |= np.left_shift(part, shift, dtype=np.uint32)
     grid_from_ras = np.diag([*hu.spacing_mm, 1.0]) @ hu.ijk_from_ras
     return ScalarGrid(words, _hu(low), _hu(high), hu.spacing_mm, grid_from_ras)
 

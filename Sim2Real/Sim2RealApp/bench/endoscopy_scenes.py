@@ -67,6 +67,8 @@ def displayed(scene: EndoscopySimulation, pictures: Sequence[np.ndarray], metere
 def psnr_db(one: np.ndarray, other: np.ndarray) -> float:
     """Peak signal-to-noise ratio from two estimates of the error of a picture, in levels, of independent noise.
 
-    The mean of their product is the squared error without that noise, which fireflies would let outweigh it.
+    The mean of their product is the squared error without that noise, which fireflies would let outweigh it. Infinite
+    where no error is left.
     """
-    return float(10.0 * np.log10(255.0**2 / np.mean(one * other)))
+    error = np.mean(one * other)
+    return float(10.0 * np.log10(255.0**2 / error)) if error > 0.0 else float("inf")
