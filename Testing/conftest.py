@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from slicer_fixtures import load_module, screenshot, slicer_scene  # noqa: F401, fixtures
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -1,0 +1,74 @@
+"""Fixtures for tests that need Slicer: the genuine one where the tests run in it, else the stand-in."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def slicer_scene() -> Iterator[object]:
+    """`slicer.mrmlScene`, empty; the test fails on what a slot raised and on warnings and errors of Qt and VTK."""
+    for package in ("slicer", "PySide6"):
+        if importlib.util.find_spec(package) is None:
+            pytest.fail(f"{package} is not installed; the test extra has it")
+    import slicer_stand_in
+
+    slicer_stand_in.install()
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    slicer.app.processEvents()
+    if slicer_stand_in.is_genuine():
+        yield slicer.mrmlScene
+        return
+    from slicer_stand_in.error_log import take_errors
+
+    take_errors()
+    yield slicer.mrmlScene
+    slicer.app.processEvents()
+    slicer.mrmlScene.Clear(0)
+    slicer.app.processEvents()
+    assert take_errors() == []
+
+
+@pytest.fixture
+def load_module(slicer_scene: object) -> Iterator[Callable[[str | Path], object]]:
+    """`load_module("DRRSim")`, or by the path of the file, opens a module and gives its widget, the `self` of `setup`."""
+    import slicer
+
+    from slicer_stand_in import is_genuine, scripted_module
+
+    opened = []
+
+    def load(module: str | Path) -> object:
+        if is_genuine():
+            slicer.util.selectModule(module)
+            return slicer.util.getModuleWidget(module)
+        path = Path(module) if Path(module).suffix == ".py" else ROOT / module / f"{module}.py"
+        opened.append(scripted_module.load_scripted_module(path))
+        slicer.app.startupCompleted()
+        widget = scripted_module.open_module(opened[-1])
+        slicer.app.processEvents()
+        return widget
+
+    yield load
+    for entry in reversed(opened):
+        scripted_module.close_module(entry)
+
+
+@pytest.fixture
+def screenshot() -> Callable[[object, Path], Path]:
+    """`screenshot(widget, path)` writes what a widget shows as a picture."""
+
+    def save(widget: object, path: Path) -> Path:
+        import slicer
+
+        slicer.app.processEvents()
+        assert widget.grab().save(str(path)), f"{path} cannot be written"
+        return path
+
+    return save

@@ -1,0 +1,201 @@
+"""`slicer.app` and `slicer.modules`: the application around slicer-core's scene and module logics."""
+
+import tempfile
+import types
+from pathlib import Path
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property, Signal
+
+from .io_manager import CoreIOManager
+from .qt_rules import stands_for_native
+
+MODULE_LOGICS = {
+    "Terminologies": "vtkSlicerTerminologiesModuleLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Colors": "vtkSlicerColorLogic",
+    "Units": "vtkSlicerUnitsLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Models": "vtkSlicerModelsLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
+    "CropVolume": "vtkSlicerCropVolumeLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Texts": "vtkSlicerTextsLogic",
+}
+"""Modules of Slicer whose logic slicer-core has; one that a version lacks is not there."""
+
+
+class CoreModule:
+    """A module of Slicer without a panel: `slicer.modules.volumes`."""
+
+    def __init__(self, name: str, logic: vtk.vtkObject) -> None:
+        self.name, self.title, self.path = name, name, ""
+        self._logic = logic
+
+    def logic(self) -> vtk.vtkObject:
+        return self._logic
+
+    def widgetRepresentation(self) -> None:  # noqa: N802
+        return None
+
+
+class Modules(types.SimpleNamespace):
+    """`slicer.modules`: a module by its name in lower case."""
+
+
+@stands_for_native
+class qSlicerModuleManager(QtCore.QObject):  # noqa: N801
+    """The modules by name."""
+
+    moduleLoaded = Signal(str)  # noqa: N815
+    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+    SIGNALS = types.MappingProxyType(
+        {"moduleLoaded(QString)": "moduleLoaded", "moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._modules: dict[str, object] = {}
+
+    def add(self, name: str, module: object) -> None:
+        self._modules[name] = module
+        setattr(slicer.modules, name.lower(), module)
+        self.moduleLoaded(name)
+
+    def remove(self, name: str) -> None:
+        self.moduleAboutToBeUnloaded(name)
+        del self._modules[name]
+        delattr(slicer.modules, name.lower())
+
+    def module(self, name: str) -> object | None:
+        return self._modules.get(name)
+
+    def modulesNames(self) -> tuple[str, ...]:  # noqa: N802
+        return tuple(self._modules)
+
+    def factoryManager(self) -> "qSlicerModuleManager":  # noqa: N802
+        return self
+
+    def loadedModuleNames(self) -> tuple[str, ...]:  # noqa: N802
+        return tuple(self._modules)
+
+
+@stands_for_native
+class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
+    """`slicer.app`: a real QApplication with what modules ask of Slicer's."""
+
+    startupCompleted = Signal()  # noqa: N815
+    mrmlSceneChanged = Signal(object)  # noqa: N815
+    SIGNALS = types.MappingProxyType(
+        {"startupCompleted()": "startupCompleted", "mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+    )
+
+    def __init__(self) -> None:
+        super().__init__(["Slicer"])
+        self._folder = tempfile.TemporaryDirectory(prefix="slicer_stand_in_")
+        for kind in (QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Format.NativeFormat):
+            QtCore.QSettings.setPath(kind, QtCore.QSettings.Scope.UserScope, self._folder.name)
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+        self.setOrganizationName("stand-in")
+        self.setApplicationName("Slicer")
+        self._temporary = str(Path(self._folder.name) / "temporary")
+        Path(self._temporary).mkdir()
+        self._settings = QtCore.QSettings()
+        self._scene = slicer.vtkMRMLScene()
+        self._logic = make_application_logic(self._scene)
+        self._logic.SetTemporaryPath(self._temporary)
+        self._modules, self._io = qSlicerModuleManager(), CoreIOManager(self._scene, self._logic)
+        self._layout = None
+        self._has_main_window = True
+
+    def start(self) -> None:
+        """Set `slicer.mrmlScene` and `slicer.modules`, and create the module logics."""
+        slicer.mrmlScene, slicer.modules = self._scene, Modules()
+        for name, logic in make_module_logics(self._scene, self._logic).items():
+            self._modules.add(name, CoreModule(name, logic))
+
+    def mrmlScene(self) -> "slicer.vtkMRMLScene":  # noqa: N802
+        return self._scene
+
+    def applicationLogic(self) -> "slicer.vtkSlicerApplicationLogic":  # noqa: N802
+        return self._logic
+
+    def coreIOManager(self) -> CoreIOManager:  # noqa: N802
+        return self._io
+
+    ioManager = coreIOManager  # noqa: N815
+
+    def moduleManager(self) -> qSlicerModuleManager:  # noqa: N802
+        return self._modules
+
+    def layoutManager(self) -> object | None:  # noqa: N802
+        """The views, which are made when first asked for; None as after `--no-main-window` (`setMainWindow`)."""
+        if self._layout is None and self._has_main_window:
+            from .views import LayoutManager
+
+            self._layout = LayoutManager(self._scene, self._logic)
+        return self._layout if self._has_main_window else None
+
+    def setMainWindow(self, there: bool) -> None:  # noqa: N802
+        """Not in Slicer: play an application started with `--no-main-window`."""
+        self._has_main_window = there
+
+    def settings(self) -> QtCore.QSettings:
+        return self._settings
+
+    userSettings = revisionUserSettings = settings  # noqa: N815
+
+    def testingEnabled(self) -> bool:  # noqa: N802
+        return True
+
+    def pauseRender(self) -> None:  # noqa: N802
+        self._logic.PauseRender()
+
+    def resumeRender(self) -> None:  # noqa: N802
+        self._logic.ResumeRender()
+
+    def pythonConsole(self) -> None:  # noqa: N802
+        return None
+
+    temporaryPath = Property(str, lambda self: self._temporary)  # noqa: N815
+    slicerHome = Property(str, lambda self: self._folder.name)  # noqa: N815
+    majorVersion = Property(int, lambda self: 5)  # noqa: N815
+    minorVersion = Property(int, lambda self: 13)  # noqa: N815
+
+
+def make_application_logic(scene: "slicer.vtkMRMLScene") -> "slicer.vtkSlicerApplicationLogic":
+    """The logic that selection, colours and views share, with the nodes that Slicer's scene always holds."""
+    logic = slicer.vtkSlicerApplicationLogic()
+    logic.SetMRMLScene(scene)
+    logic.GetColorLogic().SetMRMLScene(scene)
+    logic.GetColorLogic().AddDefaultColorNodes()
+    logic.SetSliceLogics(vtk.vtkCollection())
+    logic.SetViewLogics(vtk.vtkCollection())
+    crosshair = slicer.vtkMRMLCrosshairNode()
+    crosshair.SetCrosshairName("default")
+    scene.AddNode(crosshair)
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    return logic
+
+
+def make_module_logics(scene: object, application_logic: object) -> dict[str, vtk.vtkObject]:
+    """A logic of each module; creating it registers the module's node classes in the scene."""
+    made = {}
+    vtk.vtkObject.GlobalWarningDisplayOff()  # slicer-core holds the logic of the terminologies but not their files
+    for name, class_name in MODULE_LOGICS.items():
+        if (cls := getattr(slicer, class_name, None)) is None:
+            continue
+        made[name] = application_logic.GetColorLogic() if name == "Colors" else cls()
+        if name != "Colors":
+            made[name].SetMRMLApplicationLogic(application_logic)
+            made[name].SetMRMLScene(scene)
+        application_logic.SetModuleLogic(name, made[name])
+    vtk.vtkObject.GlobalWarningDisplayOn()
+    return made

@@ -1,0 +1,53 @@
+"""The module `qt`: all of Qt in one flat namespace, by PythonQt's rules (qt_rules.py)."""
+
+import types
+from collections.abc import Callable
+
+from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
+
+from . import qt_rules
+from .ui_loader import QUiLoader
+
+_MODULES = (QtCore, QtGui, QtWidgets, QtNetwork, QtUiTools)
+_PYSIDE_ONLY = {"Signal", "Slot", "Property", "SIGNAL", "SLOT", "ClassInfo", "QEnum", "QFlag"}
+"""Names that `qt` of Slicer does not have, or has had with crashes: modules of ours do without."""
+
+_QT6_ONLY_GETTERS = ("getText", "getInt", "getDouble", "getItem", "getMultiLineText")
+
+
+class _Qt(types.ModuleType):
+    """Looks names up in Qt's modules."""
+
+    QUiLoader = QUiLoader
+
+    def __getattr__(self, name: str) -> object:
+        if name not in _PYSIDE_ONLY and not name.startswith("_"):
+            for module in _MODULES:
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module 'qt' has no attribute '{name}'")
+
+
+def _first(function: Callable) -> staticmethod:
+    """PySide6 gives (file name, filter); PythonQt the file name."""
+    return staticmethod(lambda *arguments: qt_rules.to_python(function(*arguments)[0]))
+
+
+def _refused(name: str) -> staticmethod:
+    def refuse(*_arguments: object) -> None:
+        raise NotImplementedError(f"QInputDialog.{name} answers differently in Slicer; build a dialog of your own")
+
+    return staticmethod(refuse)
+
+
+def make_qt_module() -> types.ModuleType:
+    """The module that `import qt` gives; what differs in the results of Qt's static functions is put right."""
+    for module in _MODULES:
+        qt_rules.apply_to(module)
+    for name in ("getOpenFileName", "getOpenFileNames", "getSaveFileName"):
+        setattr(QtWidgets.QFileDialog, name, _first(getattr(QtWidgets.QFileDialog, name)))
+    for name in _QT6_ONLY_GETTERS:
+        setattr(QtWidgets.QInputDialog, name, _refused(name))
+    for cls in (QtWidgets.QDialog, QtWidgets.QMenu, QtCore.QEventLoop, QtCore.QCoreApplication):
+        cls.exec_ = cls.exec
+    return _Qt("qt", "Qt's classes as Slicer's Python sees them.")
