@@ -37,7 +37,7 @@ def slicer_scene() -> Iterator[object]:
 
 @pytest.fixture
 def load_module(slicer_scene: object) -> Iterator[Callable[[str | Path], object]]:
-    """`load_module("DRRSim")`, or by the path of the file, opens a module and gives its widget, the `self` of `setup`."""
+    """`load_module("DRRSim")`, or by the path of the file, opens a module and gives its widget object."""
     import slicer
 
     from slicer_stand_in import is_genuine, scripted_module

@@ -148,9 +148,11 @@ def toy_ui() -> str:
     )
     body += widget("QPushButton", "applyButton", "", '<property name="text"><string>Apply</string></property>')
     return (
-        f'<ui version="4.0"><class>Toy</class><widget class="qMRMLWidget" name="Toy"><layout class="QVBoxLayout" name="all">'
+        '<ui version="4.0"><class>Toy</class><widget class="qMRMLWidget" name="Toy">'
+        f'<layout class="QVBoxLayout" name="all">'
         f"{body}</layout></widget><connections><connection><sender>Toy</sender><signal>mrmlSceneChanged(vtkMRMLScene*)"
-        "</signal><receiver>volumeSelector</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection></connections></ui>"
+        "</signal><receiver>volumeSelector</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection>"
+        "</connections></ui>"
     )
 
 

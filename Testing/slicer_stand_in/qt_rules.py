@@ -5,10 +5,11 @@ QObject for the process, so that what PythonQt refuses is refused here. A class 
 comes from PySide6 or is marked with `stands_for_native`, as the ctk and qMRML doubles are.
 """
 
+import contextlib
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import shiboken6
 from PySide6 import QtCore
@@ -20,6 +21,7 @@ _get = QObject.__getattribute__
 _metaclass = type(QObject)
 _construct = _metaclass.__call__
 _ALIASES = {"name": "objectName"}
+_ignored: list[bool] = []
 _connections: dict[int, list[tuple[str, Callable, QtCore.QMetaObject.Connection]]] = {}
 """By address of the sender: signal, the callable that was given, Qt's connection."""
 
@@ -133,9 +135,19 @@ def _setattribute(self: QObject, name: str, value: object) -> None:
         QObject.setProperty(self, name, value)
     elif not is_native(type(self)) or (name.startswith("_") and not type(self).__module__.startswith("PySide6.")):
         _set_in_python(self, name, value)
-    else:
+    elif not _ignored:
         kind = QObject.metaObject(self).className()
         raise AttributeError(f"'{name}' of {kind}: creating new attributes on C++ objects is not allowed")
+
+
+@contextlib.contextmanager
+def new_attributes_ignored() -> Iterator[None]:
+    """For PySide6's own loader of .ui files, which would make each child an attribute of the top widget."""
+    _ignored.append(True)
+    try:
+        yield
+    finally:
+        _ignored.pop()
 
 
 def _set_in_python(self: QObject, name: str, value: object) -> None:
@@ -263,7 +275,11 @@ class BoundSignal:
         return disconnect(self._sender, self._signature(), slot)
 
     def __call__(self, *arguments: object) -> None:
-        _get(self._sender, self._name).emit(*arguments)
+        signal = _get(self._sender, self._name)
+        signature = self._signature()
+        if not _declared_signal(self._sender, signature):
+            signal = signal[signature[signature.index("(") + 1 : -1]]  # of the overloads the one that connect takes
+        signal.emit(*arguments)
 
 
 # ---- classes ----

@@ -153,7 +153,7 @@ class ScriptedLoadableModuleLogic:
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """Base of `XTest`: self tests that a user can run in Slicer."""
 
-    messageDelay = 0
+    messageDelay = 0  # noqa: N815
 
     def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803
         super().__init__(methodName)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import shiboken6
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from .qt_rules import QObject, connect, normalized, stands_for_native
+from .qt_rules import QObject, connect, new_attributes_ignored, normalized, stands_for_native
 
 CUSTOM_WIDGETS: dict[str, type[QtWidgets.QWidget]] = {}
 """Doubles by the name that .ui files use; ctk_widgets and qmrml_widgets fill it."""
@@ -54,11 +54,13 @@ class QUiLoader(QtUiTools.QUiLoader):
         ]
         if (listed := tree.find("connections")) is not None:
             tree.remove(listed)  # Qt knows neither signals nor slots of the doubles
+        _number_enumerators(tree)
         self._made, self._unknown = [], []
         buffer = QtCore.QBuffer()
         buffer.setData(ElementTree.tostring(tree))
         buffer.open(QtCore.QBuffer.OpenModeFlag.ReadOnly)
-        widget = QtUiTools.QUiLoader.load(self, buffer, parent)
+        with new_attributes_ignored():
+            widget = QtUiTools.QUiLoader.load(self, buffer, parent)
         if self._unknown:
             raise RuntimeError(f"The .ui file uses {', '.join(sorted(set(self._unknown)))}, which the loader lacks.")
         if widget is None:
@@ -73,6 +75,16 @@ class QUiLoader(QtUiTools.QUiLoader):
         address = shiboken6.getCppPointer(widget)[0]
         _kept[address] = [*self._made, widget]
         QObject.connect(widget, QtCore.SIGNAL("destroyed()"), lambda: _kept.pop(address, None))
+
+
+def _number_enumerators(tree: ElementTree.Element) -> None:
+    """Enumerators of the doubles, such as ``ctkPathLineEdit::Dirs``, become the numbers that their properties hold."""
+    for given in tree.iter("property"):
+        for entry in (*given.findall("set"), *given.findall("enum")):
+            names = [name.partition("::") for name in (entry.text or "").split("|")]
+            if all(cls in CUSTOM_WIDGETS for cls, _, _ in names):
+                entry.tag = "number"
+                entry.text = str(sum(int(getattr(CUSTOM_WIDGETS[cls], name)) for cls, _, name in names))
 
 
 def _child(top: QtWidgets.QWidget, name: str) -> QtWidgets.QWidget:
