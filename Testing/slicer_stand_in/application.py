@@ -109,7 +109,7 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
         Path(self._temporary).mkdir()
         self._settings = QtCore.QSettings()
         self._scene = slicer.vtkMRMLScene()
-        self._logic = make_application_logic(self._scene)
+        self._logic = make_application_logic(self._scene, self._temporary)
         self._logic.SetTemporaryPath(self._temporary)
         self._modules, self._io = qSlicerModuleManager(), CoreIOManager(self._scene, self._logic)
         self._layout = None
@@ -170,8 +170,17 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
     minorVersion = Property(int, lambda self: 13)  # noqa: N815
 
 
-def make_application_logic(scene: "slicer.vtkMRMLScene") -> "slicer.vtkSlicerApplicationLogic":
-    """The logic that selection, colours and views share, with the nodes that Slicer's scene always holds."""
+def make_application_logic(scene: "slicer.vtkMRMLScene", folder: str) -> "slicer.vtkSlicerApplicationLogic":
+    """The logic that selection, colours and views share, with the nodes that Slicer's scene always holds.
+
+    folder: for what scene bundles unpack.
+    """
+    cache, io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    cache.SetRemoteCacheDirectory(folder)
+    cache.SetMRMLScene(scene)
+    io.SetCacheManager(cache)
+    scene.SetCacheManager(cache)
+    scene.SetDataIOManager(io)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)
