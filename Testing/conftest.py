@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slicer_fixtures import load_module, screenshot, slicer_scene  # noqa: F401, fixtures
+from slicer_fixtures import drag, load_module, screenshot, slicer_scene  # noqa: F401, fixtures
 
 
 @pytest.fixture(scope="session")

@@ -72,3 +72,28 @@ def screenshot() -> Callable[[object, Path], Path]:
         return path
 
     return save
+
+
+@pytest.fixture
+def drag() -> Callable[[object, tuple[int, int], tuple[int, int]], None]:
+    """`drag(widget, start, end)` moves the mouse with the left button down, by Qt's events."""
+    return drag_mouse
+
+
+def drag_mouse(widget: object, start: tuple[int, int], end: tuple[int, int], steps: int = 10) -> None:
+    """Drag from `start` to `end` in pixels from the upper left corner of the widget."""
+    import slicer
+    from PySide6.QtCore import QPoint, Qt
+    from PySide6.QtTest import QTest
+
+    def point(fraction: float) -> QPoint:
+        return QPoint(*(round(a + fraction * (b - a)) for a, b in zip(start, end, strict=True)))
+
+    QTest.mouseMove(widget, point(0))
+    slicer.app.processEvents()
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point(0))
+    for step in range(1, steps + 1):
+        QTest.mouseMove(widget, point(step / steps))
+        slicer.app.processEvents()
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point(1))
+    slicer.app.processEvents()

@@ -38,7 +38,11 @@ SLICE_MANAGERS = (
     "vtkMRMLTransformsDisplayableManager2D",
     "vtkMRMLMarkupsDisplayableManager",
 )
-_BUTTONS = {Qt.MouseButton.LeftButton: "Left", Qt.MouseButton.MiddleButton: "Middle", Qt.MouseButton.RightButton: "Right"}
+_BUTTONS = {
+    Qt.MouseButton.LeftButton: "Left",
+    Qt.MouseButton.MiddleButton: "Middle",
+    Qt.MouseButton.RightButton: "Right",
+}
 
 
 def _register(factory: object, application_logic: object, names: tuple[str, ...]) -> object:
