@@ -89,8 +89,9 @@ def drag_mouse(widget: object, start: tuple[int, int], end: tuple[int, int], ste
     def point(fraction: float) -> QPoint:
         return QPoint(*(round(a + fraction * (b - a)) for a, b in zip(start, end, strict=True)))
 
-    QTest.mouseMove(widget, point(0))
-    slicer.app.processEvents()
+    for before in (-0.1, 0.0):  # two, for a cursor that is there already makes no event
+        QTest.mouseMove(widget, point(before))
+        slicer.app.processEvents()
     QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point(0))
     for step in range(1, steps + 1):
         QTest.mouseMove(widget, point(step / steps))

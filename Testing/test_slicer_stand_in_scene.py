@@ -108,13 +108,13 @@ def test_a_slice_view_shows_the_volume_the_patients_right_at_the_left(slicer_sce
     import slicer
 
     values = np.zeros((20, 20, 20), np.int16)
-    values[:, :, 10:] = 1000  # towards +x, the patient's right
+    values[:, :, 10:] = 1000  # towards the patient's left, for i runs against R
     volume = slicer.util.addVolumeFromArray(values, ijkToRAS=np.diag([-1.0, -1.0, 1.0, 1.0]))
     slicer.util.setSliceViewerLayers(background=volume, fit=True)
     picture = slicer.app.layoutManager().sliceWidget("Red").sliceView().pixels()
     middle = picture[picture.shape[0] // 2, :, 0].astype(float)
     quarter = len(middle) // 4
-    assert middle[2 * quarter + 5 :].mean() > 200 > 50 > middle[: 2 * quarter - 5].mean()  # −i is R
+    assert middle[2 * quarter + 5 :].mean() > 200 > 50 > middle[: 2 * quarter - 5].mean()
     assert slicer.app.layoutManager().sliceWidget("Purple") is None
 
 
@@ -131,6 +131,7 @@ def test_views_survive_a_closed_scene(view):
 
 def test_nodes_are_saved_and_loaded_by_slicer_util(slicer_scene, tmp_path):
     import slicer
+    import vtk
 
     values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     oblique = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 6], [0, 0, 3.0, 7], [0, 0, 0, 1]])
@@ -150,7 +151,7 @@ def test_nodes_are_saved_and_loaded_by_slicer_util(slicer_scene, tmp_path):
     slicer.mrmlScene.Clear(0)
     loaded = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(loaded), values)
-    matrix = slicer.vtkMRMLSliceNode and __import__("vtk").vtkMatrix4x4()
+    matrix = vtk.vtkMatrix4x4()
     loaded.GetIJKToRASMatrix(matrix)
     assert slicer.util.arrayFromVTKMatrix(matrix) == pytest.approx(oblique)
     assert slicer.util.loadMarkups(str(tmp_path / "p.mrk.json")).GetNthControlPointLabel(0) == "tip"

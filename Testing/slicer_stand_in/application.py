@@ -11,6 +11,7 @@ from PySide6.QtCore import Property, Signal
 
 from .io_manager import CoreIOManager
 from .qt_rules import stands_for_native
+from .views import LayoutManager
 
 MODULE_LOGICS = {
     "Terminologies": "vtkSlicerTerminologiesModuleLogic",
@@ -120,6 +121,7 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
         slicer.mrmlScene, slicer.modules = self._scene, Modules()
         for name, logic in make_module_logics(self._scene, self._logic).items():
             self._modules.add(name, CoreModule(name, logic))
+        self._layout = LayoutManager(self._scene, self._logic)
 
     def mrmlScene(self) -> "slicer.vtkMRMLScene":  # noqa: N802
         return self._scene
@@ -136,11 +138,7 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
         return self._modules
 
     def layoutManager(self) -> object | None:  # noqa: N802
-        """The views, which are made when first asked for; None as after `--no-main-window` (`setMainWindow`)."""
-        if self._layout is None and self._has_main_window:
-            from .views import LayoutManager
-
-            self._layout = LayoutManager(self._scene, self._logic)
+        """The views; None as after `--no-main-window` (see `setMainWindow`)."""
         return self._layout if self._has_main_window else None
 
     def setMainWindow(self, there: bool) -> None:  # noqa: N802

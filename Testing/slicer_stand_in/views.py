@@ -259,7 +259,7 @@ class _SliceWidget:
 
 
 class LayoutManager:
-    """`slicer.app.layoutManager()`: one 3D view and the slices Red, Green and Yellow, each a window of its own."""
+    """`slicer.app.layoutManager()`: one 3D view and the slices Red, Green and Yellow, each a window of its own that opens when it is asked for."""
 
     ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}  # noqa: RUF012
 
@@ -267,7 +267,16 @@ class LayoutManager:
         self._scene, self._application_logic = scene, application_logic
         self._three_d: list[_ThreeDWidget] = []
         self._slices: dict[str, _SliceWidget] = {}
+        self._slice_logics = {name: self._make_slice_logic(name) for name in self.ORIENTATIONS}
         self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+    def _make_slice_logic(self, name: str) -> "slicer.vtkMRMLSliceLogic":
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(self._application_logic)
+        self._application_logic.GetSliceLogics().AddItem(logic)
+        logic.SetMRMLScene(self._scene)
+        logic.AddSliceNode(name).SetOrientation(self.ORIENTATIONS[name])
+        return logic
 
     def setLayout(self, layout: int) -> None:  # noqa: N802
         self.layout = layout
@@ -295,22 +304,16 @@ class LayoutManager:
         if name not in self.ORIENTATIONS:
             return None
         if name not in self._slices:
-            logic = slicer.vtkMRMLSliceLogic()
-            logic.SetMRMLApplicationLogic(self._application_logic)
-            self._application_logic.GetSliceLogics().AddItem(logic)
-            logic.SetMRMLScene(self._scene)
-            logic.AddSliceNode(name).SetOrientation(self.ORIENTATIONS[name])
+            logic = self._slice_logics[name]
             self._slices[name] = _SliceWidget(qMRMLSliceView(self._application_logic, logic), logic)
         return self._slices[name]
 
     def mrmlSliceLogics(self) -> vtk.vtkCollection:  # noqa: N802
-        for name in self.ORIENTATIONS:
-            self.sliceWidget(name)
         return self._application_logic.GetSliceLogics()
 
     def resetThreeDViews(self) -> None:  # noqa: N802
         self.threeDWidget(0).threeDView().resetFocalPoint()
 
     def resetSliceViews(self) -> None:  # noqa: N802
-        for name in self._slices:
-            self._slices[name].sliceLogic().FitSliceToBackground()
+        for logic in self._slice_logics.values():
+            logic.FitSliceToBackground()
