@@ -1,13 +1,14 @@
 # make demo   the main job on generated anatomy, into demo/
 # make test   the test suite
-# Both set up .venv/ from constraints.txt first, and LLVM for the CPU kernels where it is missing.
+# Both set up .venv/ from constraints.txt first, and LLVM for the CPU kernels where it is missing; the tests also what
+# draws off screen.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT_FILES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-all lint system clean
+.PHONY: demo test test-all lint system test-system clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo-ready
@@ -27,12 +28,15 @@ lint: .venv/test-ready
 	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 
-.venv/test-ready: $(PROJECT_FILES) .venv/demo-ready
+.venv/test-ready: $(PROJECT_FILES) .venv/demo-ready | test-system
 	$(PIP) install --constraint constraints.txt --editable ".[learn,test]"
 	touch $@
 
 system:
 	@sh Resources/system_libraries.sh $(PYTHON)
+
+test-system:
+	@sh Resources/system_libraries.sh $(PYTHON) test
 
 clean:
 	rm -rf .venv demo build *.egg-info

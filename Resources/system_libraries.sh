@@ -1,8 +1,10 @@
 #!/bin/sh
 # Install what pip cannot, on Debian and Ubuntu with apt where that is allowed: Python's venv module, and for the CPU
-# kernels an LLVM library and libatomic. Elsewhere, or without the right to, say in one line what to install.
+# kernels an LLVM library and libatomic; with a second argument `test` also what Qt and VTK need to draw off screen.
+# Elsewhere, or without the right to, say in one line what to install.
 set -eu
 python=$1
+purpose=${2:-demo}
 version=$("$python" -c "import sys; print('%d.%d' % sys.version_info[:2])")
 case $version in
 3.11 | 3.12) ;;
@@ -20,6 +22,20 @@ if sys.platform == 'linux': ctypes.CDLL('libatomic.so.1')" 2>/dev/null || missin
 PYTHONPATH="$(dirname "$0")/../Sim2Real" "$python" -c "
 import os, sys, Sim2RealLib
 sys.exit('DRJIT_LIBLLVM_PATH' not in os.environ)" || missing="$missing libllvm19"
+lacks() {
+    "$python" -c "
+import ctypes, sys
+if sys.platform == 'linux': ctypes.CDLL('$1')" 2>/dev/null && return 1
+    return 0
+}
+if [ "$purpose" = test ]; then
+    lacks libEGL_mesa.so.0 && missing="$missing libegl1 libegl-mesa0 libgl1-mesa-dri"
+    lacks libGL.so.1 && missing="$missing libgl1"
+    lacks libxkbcommon.so.0 && missing="$missing libxkbcommon0"
+    lacks libdbus-1.so.3 && missing="$missing libdbus-1-3"
+    lacks libfontconfig.so.1 && missing="$missing libfontconfig1"
+    lacks libglib-2.0.so.0 && missing="$missing libglib2.0-0"
+fi
 [ -n "$missing" ] || exit 0
 
 as_root=""

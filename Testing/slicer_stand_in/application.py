@@ -43,7 +43,7 @@ class CoreModule:
     def logic(self) -> vtk.vtkObject:
         return self._logic
 
-    def widgetRepresentation(self) -> None:  # noqa: N802
+    def widgetRepresentation(self) -> None:
         return None
 
 
@@ -52,11 +52,11 @@ class Modules(types.SimpleNamespace):
 
 
 @stands_for_native
-class qSlicerModuleManager(QtCore.QObject):  # noqa: N801
+class qSlicerModuleManager(QtCore.QObject):
     """The modules by name."""
 
-    moduleLoaded = Signal(str)  # noqa: N815
-    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+    moduleLoaded = Signal(str)
+    moduleAboutToBeUnloaded = Signal(str)
     SIGNALS = types.MappingProxyType(
         {"moduleLoaded(QString)": "moduleLoaded", "moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
     )
@@ -78,22 +78,22 @@ class qSlicerModuleManager(QtCore.QObject):  # noqa: N801
     def module(self, name: str) -> object | None:
         return self._modules.get(name)
 
-    def modulesNames(self) -> tuple[str, ...]:  # noqa: N802
+    def modulesNames(self) -> tuple[str, ...]:
         return tuple(self._modules)
 
-    def factoryManager(self) -> "qSlicerModuleManager":  # noqa: N802
+    def factoryManager(self) -> "qSlicerModuleManager":
         return self
 
-    def loadedModuleNames(self) -> tuple[str, ...]:  # noqa: N802
+    def loadedModuleNames(self) -> tuple[str, ...]:
         return tuple(self._modules)
 
 
 @stands_for_native
-class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
+class qSlicerApplication(QtWidgets.QApplication):
     """`slicer.app`: a real QApplication with what modules ask of Slicer's."""
 
-    startupCompleted = Signal()  # noqa: N815
-    mrmlSceneChanged = Signal(object)  # noqa: N815
+    startupCompleted = Signal()
+    mrmlSceneChanged = Signal(object)
     SIGNALS = types.MappingProxyType(
         {"startupCompleted()": "startupCompleted", "mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
     )
@@ -123,49 +123,49 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801
             self._modules.add(name, CoreModule(name, logic))
         self._layout = LayoutManager(self._scene, self._logic)
 
-    def mrmlScene(self) -> "slicer.vtkMRMLScene":  # noqa: N802
+    def mrmlScene(self) -> "slicer.vtkMRMLScene":
         return self._scene
 
-    def applicationLogic(self) -> "slicer.vtkSlicerApplicationLogic":  # noqa: N802
+    def applicationLogic(self) -> "slicer.vtkSlicerApplicationLogic":
         return self._logic
 
-    def coreIOManager(self) -> CoreIOManager:  # noqa: N802
+    def coreIOManager(self) -> CoreIOManager:
         return self._io
 
-    ioManager = coreIOManager  # noqa: N815
+    ioManager = coreIOManager
 
-    def moduleManager(self) -> qSlicerModuleManager:  # noqa: N802
+    def moduleManager(self) -> qSlicerModuleManager:
         return self._modules
 
-    def layoutManager(self) -> object | None:  # noqa: N802
+    def layoutManager(self) -> object | None:
         """The views; None as after `--no-main-window` (see `setMainWindow`)."""
         return self._layout if self._has_main_window else None
 
-    def setMainWindow(self, there: bool) -> None:  # noqa: N802
+    def setMainWindow(self, there: bool) -> None:
         """Not in Slicer: play an application started with `--no-main-window`."""
         self._has_main_window = there
 
     def settings(self) -> QtCore.QSettings:
         return self._settings
 
-    userSettings = revisionUserSettings = settings  # noqa: N815
+    userSettings = revisionUserSettings = settings
 
-    def testingEnabled(self) -> bool:  # noqa: N802
+    def testingEnabled(self) -> bool:
         return True
 
-    def pauseRender(self) -> None:  # noqa: N802
+    def pauseRender(self) -> None:
         self._logic.PauseRender()
 
-    def resumeRender(self) -> None:  # noqa: N802
+    def resumeRender(self) -> None:
         self._logic.ResumeRender()
 
-    def pythonConsole(self) -> None:  # noqa: N802
+    def pythonConsole(self) -> None:
         return None
 
-    temporaryPath = Property(str, lambda self: self._temporary)  # noqa: N815
-    slicerHome = Property(str, lambda self: self._folder.name)  # noqa: N815
-    majorVersion = Property(int, lambda self: 5)  # noqa: N815
-    minorVersion = Property(int, lambda self: 13)  # noqa: N815
+    temporaryPath = Property(str, lambda self: self._temporary)
+    slicerHome = Property(str, lambda self: self._folder.name)
+    majorVersion = Property(int, lambda self: 5)
+    minorVersion = Property(int, lambda self: 13)
 
 
 def make_application_logic(scene: "slicer.vtkMRMLScene", folder: str) -> "slicer.vtkSlicerApplicationLogic":

@@ -13,11 +13,11 @@ QWidget = QtWidgets.QWidget
 
 
 @custom_widget
-class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
+class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     """A titled section that folds away the widgets of its layout."""
 
     TITLE_PX = 24
-    contentsCollapsed = Signal(bool)  # noqa: N815
+    contentsCollapsed = Signal(bool)
     SIGNALS = types.MappingProxyType({"contentsCollapsed(bool)": "contentsCollapsed"})
 
     def __init__(self, text: str | QWidget | None = None, parent: QWidget | None = None) -> None:
@@ -28,7 +28,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
         self.setContentsMargins(0, self.TITLE_PX, 0, 0)
         self.connect("clicked()", lambda: self.setCollapsed(not self._collapsed))
 
-    def setCollapsed(self, collapsed: bool) -> None:  # noqa: N802
+    def setCollapsed(self, collapsed: bool) -> None:
         if collapsed != self._collapsed:
             self._collapsed = collapsed
             for child in self.children():
@@ -39,21 +39,21 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
             self.update()
 
     collapsed = Property(bool, lambda self: self._collapsed, setCollapsed)
-    contentsFrameShape = Property(int, lambda self: 0, lambda self, shape: None)  # noqa: N815
-    collapsedHeight = Property(int, lambda self: 0, lambda self, height: None)  # noqa: N815
+    contentsFrameShape = Property(int, lambda self: 0, lambda self, shape: None)
+    collapsedHeight = Property(int, lambda self: 0, lambda self, height: None)
 
-    def sizeHint(self) -> QtCore.QSize:  # noqa: N802
+    def sizeHint(self) -> QtCore.QSize:
         hint = QtCore.QSize(120, self.TITLE_PX)
         return hint if self._collapsed or self.layout() is None else hint.expandedTo(self.layout().totalSizeHint())
 
-    minimumSizeHint = sizeHint  # noqa: N815
+    minimumSizeHint = sizeHint
 
-    def childEvent(self, event: QtCore.QChildEvent) -> None:  # noqa: N802
+    def childEvent(self, event: QtCore.QChildEvent) -> None:
         super().childEvent(event)
         if event.added() and self._collapsed and event.child().inherits("QWidget"):
             event.child().setVisible(False)
 
-    def paintEvent(self, _event: QtGui.QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, _event: QtGui.QPaintEvent) -> None:
         painter = QtWidgets.QStylePainter(self)
         option = QtWidgets.QStyleOptionButton()
         option.initFrom(self)
@@ -63,7 +63,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
 
 
 @custom_widget
-class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):  # noqa: N801
+class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     """A group box whose check mark folds it."""
 
     def __init__(self, title: str | QWidget | None = None, parent: QWidget | None = None) -> None:
@@ -78,7 +78,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):  # noqa: N801
             if child.inherits("QWidget"):
                 child.setVisible(shown)
 
-    def setCollapsed(self, collapsed: bool) -> None:  # noqa: N802
+    def setCollapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
 
     collapsed = Property(bool, lambda self: not self.checked, setCollapsed)
@@ -87,7 +87,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):  # noqa: N801
 class _NumberWidget(QWidget):
     """What the CTK widgets for one number have in common: a spin box, with a slider or without."""
 
-    valueChanged = Signal(float)  # noqa: N815
+    valueChanged = Signal(float)
     SIGNALS = types.MappingProxyType({"valueChanged(double)": "valueChanged"})
     SLOTS = ("setValue(double)",)
     has_slider = False
@@ -125,69 +125,69 @@ class _NumberWidget(QWidget):
             self._slider.setValue(round((self._box.value - self._box.minimum) / (self._box.singleStep or 1.0)))
             self._slider.blockSignals(blocked)
 
-    def setValue(self, value: float) -> None:  # noqa: N802
+    def setValue(self, value: float) -> None:
         self._box.setValue(value)
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802
+    def setMinimum(self, value: float) -> None:
         self._box.setMinimum(value)
         self._fit_slider()
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802
+    def setMaximum(self, value: float) -> None:
         self._box.setMaximum(value)
         self._fit_slider()
 
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
+    def setRange(self, minimum: float, maximum: float) -> None:
         self._box.setRange(minimum, maximum)
         self._fit_slider()
 
-    def setSingleStep(self, step: float) -> None:  # noqa: N802
+    def setSingleStep(self, step: float) -> None:
         self._box.setSingleStep(step)
         self._fit_slider()
 
-    def setDecimals(self, count: int) -> None:  # noqa: N802
+    def setDecimals(self, count: int) -> None:
         self._box.setDecimals(count)
 
-    def setSuffix(self, text: str) -> None:  # noqa: N802
+    def setSuffix(self, text: str) -> None:
         self._box.setSuffix(text)
 
-    def setPrefix(self, text: str) -> None:  # noqa: N802
+    def setPrefix(self, text: str) -> None:
         self._box.setPrefix(text)
 
     value = Property(float, lambda self: self._box.value, setValue)
     minimum = Property(float, lambda self: self._box.minimum, setMinimum)
     maximum = Property(float, lambda self: self._box.maximum, setMaximum)
-    singleStep = Property(float, lambda self: self._box.singleStep, setSingleStep)  # noqa: N815
+    singleStep = Property(float, lambda self: self._box.singleStep, setSingleStep)
     decimals = Property(int, lambda self: self._box.decimals, setDecimals)
     suffix = Property(str, lambda self: self._box.suffix, setSuffix)
     prefix = Property(str, lambda self: self._box.prefix, setPrefix)
 
 
 @custom_widget
-class ctkDoubleSpinBox(_NumberWidget):  # noqa: N801
+class ctkDoubleSpinBox(_NumberWidget):
     """A number."""
 
 
 @custom_widget
-class ctkSliderWidget(_NumberWidget):  # noqa: N801
+class ctkSliderWidget(_NumberWidget):
     """A number with a slider; without `tracking` it reports when the slider is let go."""
 
     has_slider = True
 
-    def setTracking(self, tracking: bool) -> None:  # noqa: N802
+    def setTracking(self, tracking: bool) -> None:
         self._tracking = tracking
 
-    def setPageStep(self, step: float) -> None:  # noqa: N802
+    def setPageStep(self, step: float) -> None:
         self._slider.setPageStep(max(round(step / (self._box.singleStep or 1.0)), 1))
 
     tracking = Property(bool, lambda self: self._tracking, setTracking)
-    pageStep = Property(float, lambda self: self._slider.pageStep * self._box.singleStep, setPageStep)  # noqa: N815
+    pageStep = Property(float, lambda self: self._slider.pageStep * self._box.singleStep, setPageStep)
 
 
 @custom_widget
-class ctkRangeWidget(QWidget):  # noqa: N801
+class ctkRangeWidget(QWidget):
     """Two numbers, the lower never above the upper."""
 
-    valuesChanged = Signal(float, float)  # noqa: N815
+    valuesChanged = Signal(float, float)
     SIGNALS = types.MappingProxyType({"valuesChanged(double,double)": "valuesChanged"})
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -206,7 +206,7 @@ class ctkRangeWidget(QWidget):  # noqa: N801
     def _values(self) -> tuple[float, float]:
         return self._boxes[0].value, self._boxes[1].value
 
-    def setValues(self, lower: float, upper: float) -> None:  # noqa: N802
+    def setValues(self, lower: float, upper: float) -> None:
         for box, value in zip(self._boxes, (min(lower, upper), max(lower, upper)), strict=True):
             blocked = box.blockSignals(True)
             box.setValue(value)
@@ -215,7 +215,7 @@ class ctkRangeWidget(QWidget):  # noqa: N801
             self._last = self._values()
             self.valuesChanged(*self._last)
 
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
+    def setRange(self, minimum: float, maximum: float) -> None:
         for box in self._boxes:
             box.setRange(minimum, maximum)
 
@@ -223,41 +223,41 @@ class ctkRangeWidget(QWidget):  # noqa: N801
         for box in self._boxes:
             getattr(box, setter)(value)
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802
+    def setMinimum(self, value: float) -> None:
         self._set_all("setMinimum", value)
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802
+    def setMaximum(self, value: float) -> None:
         self._set_all("setMaximum", value)
 
-    def setDecimals(self, count: int) -> None:  # noqa: N802
+    def setDecimals(self, count: int) -> None:
         self._set_all("setDecimals", count)
 
-    def setSingleStep(self, step: float) -> None:  # noqa: N802
+    def setSingleStep(self, step: float) -> None:
         self._set_all("setSingleStep", step)
 
-    def setSuffix(self, text: str) -> None:  # noqa: N802
+    def setSuffix(self, text: str) -> None:
         self._set_all("setSuffix", text)
 
-    def setMinimumValue(self, value: float) -> None:  # noqa: N802
+    def setMinimumValue(self, value: float) -> None:
         self._boxes[0].setValue(value)
 
-    def setMaximumValue(self, value: float) -> None:  # noqa: N802
+    def setMaximumValue(self, value: float) -> None:
         self._boxes[1].setValue(value)
 
-    minimumValue = Property(float, lambda self: self._boxes[0].value, setMinimumValue)  # noqa: N815
-    maximumValue = Property(float, lambda self: self._boxes[1].value, setMaximumValue)  # noqa: N815
+    minimumValue = Property(float, lambda self: self._boxes[0].value, setMinimumValue)
+    maximumValue = Property(float, lambda self: self._boxes[1].value, setMaximumValue)
     minimum = Property(float, lambda self: self._boxes[0].minimum, setMinimum)
     maximum = Property(float, lambda self: self._boxes[0].maximum, setMaximum)
     decimals = Property(int, lambda self: self._boxes[0].decimals, setDecimals)
-    singleStep = Property(float, lambda self: self._boxes[0].singleStep, setSingleStep)  # noqa: N815
+    singleStep = Property(float, lambda self: self._boxes[0].singleStep, setSingleStep)
     suffix = Property(str, lambda self: self._boxes[0].suffix, setSuffix)
 
 
 @custom_widget
-class ctkPathLineEdit(QWidget):  # noqa: N801
+class ctkPathLineEdit(QWidget):
     """The path of a file or a folder, typed or browsed for."""
 
-    currentPathChanged = Signal(str)  # noqa: N815
+    currentPathChanged = Signal(str)
     SIGNALS = types.MappingProxyType({"currentPathChanged(QString)": "currentPathChanged"})
     Files, Dirs, Readable, Writable, Executable = 0x002, 0x001, 0x010, 0x020, 0x040
 
@@ -284,31 +284,29 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
         if chosen:
             self.setCurrentPath(chosen)
 
-    def setCurrentPath(self, path: str) -> None:  # noqa: N802
+    def setCurrentPath(self, path: str) -> None:
         if type(path) is not str:
             raise TypeError("setCurrentPath takes a str; Qt does not know pathlib")
         self._edit.setText(path)
 
-    def addCurrentPathToHistory(self) -> None:  # noqa: N802
+    def addCurrentPathToHistory(self) -> None:
         """History is not kept here."""
 
-    currentPath = Property(str, lambda self: self._edit.text, setCurrentPath)  # noqa: N815
+    currentPath = Property(str, lambda self: self._edit.text, setCurrentPath)
     filters = Property(int, lambda self: self._filters, lambda self, value: setattr(self, "_filters", value))
-    nameFilters = Property(  # noqa: N815
+    nameFilters = Property(
         "QStringList", lambda self: list(self._names), lambda self, names: setattr(self, "_names", tuple(names))
     )
-    settingKey = Property(  # noqa: N815
-        str, lambda self: self._settings, lambda self, key: setattr(self, "_settings", key)
-    )
+    settingKey = Property(str, lambda self: self._settings, lambda self, key: setattr(self, "_settings", key))
     label = Property(str, lambda self: self._label, lambda self, text: setattr(self, "_label", text))
 
 
 @custom_widget
-class ctkDirectoryButton(QWidget):  # noqa: N801
+class ctkDirectoryButton(QWidget):
     """A button that shows a folder and browses for one."""
 
-    directoryChanged = Signal(str)  # noqa: N815
-    directorySelected = Signal(str)  # noqa: N815
+    directoryChanged = Signal(str)
+    directorySelected = Signal(str)
     SIGNALS = types.MappingProxyType(
         {"directoryChanged(QString)": "directoryChanged", "directorySelected(QString)": "directorySelected"}
     )
@@ -326,7 +324,7 @@ class ctkDirectoryButton(QWidget):  # noqa: N801
             self.directorySelected(chosen)
             self.setDirectory(chosen)
 
-    def setDirectory(self, folder: str) -> None:  # noqa: N802
+    def setDirectory(self, folder: str) -> None:
         if type(folder) is not str:
             raise TypeError("setDirectory takes a str; Qt does not know pathlib")
         if folder != self._button.text:
@@ -337,17 +335,17 @@ class ctkDirectoryButton(QWidget):  # noqa: N801
 
 
 @custom_widget
-class ctkComboBox(QtWidgets.QComboBox):  # noqa: N801
+class ctkComboBox(QtWidgets.QComboBox):
     """A combo box."""
 
 
 @custom_widget
-class ctkCheckBox(QtWidgets.QCheckBox):  # noqa: N801
+class ctkCheckBox(QtWidgets.QCheckBox):
     """A check box."""
 
 
 @stands_for_native
-class ctkMessageBox(QtWidgets.QMessageBox):  # noqa: N801
+class ctkMessageBox(QtWidgets.QMessageBox):
     """A message box; "do not show again" is not offered."""
 
 

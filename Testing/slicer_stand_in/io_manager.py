@@ -59,18 +59,16 @@ class CoreIOManager:
             "TextFile": lambda path, given: self._read_with("vtkMRMLTextNode", path, given),
         }
 
-    def fileType(self, filename: str) -> str:  # noqa: N802
+    def fileType(self, filename: str) -> str:
         """The type by the longest suffix that is known; ``NoFile`` where none is."""
         name = Path(filename).name.lower()
         known = [suffix for suffix in _BY_SUFFIX if name.endswith(suffix)]
         return _BY_SUFFIX[max(known, key=len)] if known else "NoFile"
 
-    def registeredFileReaderCount(self, file_type: str) -> int:  # noqa: N802
+    def registeredFileReaderCount(self, file_type: str) -> int:
         return int(file_type in self._readers)
 
-    def loadNodes(  # noqa: N802
-        self, file_type: str, properties: dict, loaded: object = None, messages: object = None
-    ) -> bool:
+    def loadNodes(self, file_type: str, properties: dict, loaded: object = None, messages: object = None) -> bool:
         """Read a file into the scene; the nodes are added to the collection `loaded`."""
         path = properties["fileName"]
         if file_type not in self._readers or not Path(path).exists():
@@ -126,18 +124,18 @@ class CoreIOManager:
         self._scene.RemoveNode(node)
         return [None]
 
-    def fileWriterFileType(self, node: "slicer.vtkMRMLStorableNode") -> str:  # noqa: N802
+    def fileWriterFileType(self, node: "slicer.vtkMRMLStorableNode") -> str:
         return f"{node.GetNodeTagName()}File"
 
-    def fileWriterExtensions(self, node: "slicer.vtkMRMLStorableNode") -> tuple[str, ...]:  # noqa: N802
+    def fileWriterExtensions(self, node: "slicer.vtkMRMLStorableNode") -> tuple[str, ...]:
         types = node.CreateDefaultStorageNode().GetSupportedWriteFileTypes()
         return tuple(types.GetValue(index) for index in range(types.GetNumberOfValues()))
 
-    def extractKnownExtension(self, filename: str, _node: object) -> str:  # noqa: N802
+    def extractKnownExtension(self, filename: str, _node: object) -> str:
         known = [suffix for suffix in _BY_SUFFIX if filename.lower().endswith(suffix)]
         return max(known, key=len, default=Path(filename).suffix)
 
-    def saveNodes(self, file_type: str, properties: dict, messages: object = None) -> bool:  # noqa: N802
+    def saveNodes(self, file_type: str, properties: dict, messages: object = None) -> bool:
         """Write one node, or the scene."""
         path = str(properties["fileName"])
         if file_type == "SceneFile":

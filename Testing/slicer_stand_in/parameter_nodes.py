@@ -15,7 +15,7 @@ from .gui_connectors import Connection, Connector, connector_for
 from .parameter_types import Field, fields_of, is_pack
 
 
-def parameterPack(cls: type) -> type:  # noqa: N802
+def parameterPack(cls: type) -> type:
     """Class decorator: related parameters under one name, stored as ``pack.member``."""
     cls._pack_fields = fields_of(cls)
 
@@ -102,7 +102,7 @@ class _Wrapper:
 
     _fields: Mapping[str, Field]
 
-    def __init__(self, parameterNode: "kinds.slicer.vtkMRMLScriptedModuleNode", prefix: str | None = None) -> None:  # noqa: N803
+    def __init__(self, parameterNode: "kinds.slicer.vtkMRMLScriptedModuleNode", prefix: str | None = None) -> None:
         if prefix:
             raise NotImplementedError("parameter nodes with a prefix")
         object.__setattr__(self, "parameterNode", parameterNode)
@@ -130,7 +130,7 @@ class _Wrapper:
             raise ValueError(f"{type(self).__name__} has no parameter '{name}'")
         return field
 
-    def getValue(self, name: str) -> object:  # noqa: N802
+    def getValue(self, name: str) -> object:
         """The value of a parameter; a pack writes changes of its members back."""
         field = self.field(name)
         if not is_pack(field.type):
@@ -141,7 +141,7 @@ class _Wrapper:
         pack.__dict__["_owner"] = lambda: self.setValue(name, pack)
         return pack
 
-    def setValue(self, name: str, value: object) -> None:  # noqa: N802
+    def setValue(self, name: str, value: object) -> None:
         """Check and store a value: TypeError or ValueError where it is refused."""
         field = self.field(name)
         value = field.check(value)
@@ -154,22 +154,22 @@ class _Wrapper:
     def default(self, name: str) -> object:
         return self.field(name).default()
 
-    def AddObserver(self, event: int, callback: Callable, priority: float = 0.0) -> int:  # noqa: N802
+    def AddObserver(self, event: int, callback: Callable, priority: float = 0.0) -> int:
         return self.parameterNode.AddObserver(event, callback, priority)
 
-    def RemoveObserver(self, tag: int) -> None:  # noqa: N802
+    def RemoveObserver(self, tag: int) -> None:
         self.parameterNode.RemoveObserver(tag)
 
-    def Modified(self) -> None:  # noqa: N802
+    def Modified(self) -> None:
         self.parameterNode.Modified()
 
-    def connectGui(self, gui: object) -> int:  # noqa: N802
+    def connectGui(self, gui: object) -> int:
         """Bind the widgets that carry a property `SlicerParameterName`; the tag is for `disconnectGui`."""
         widgets = vars(gui).values() if not isinstance(gui, Mapping) else gui.values()
         named = ((widget.property("SlicerParameterName"), widget) for widget in widgets if hasattr(widget, "property"))
         return self._connect([(name, widget) for name, widget in named if name])
 
-    def connectParametersToGui(self, mapping: Mapping[str, object]) -> int:  # noqa: N802
+    def connectParametersToGui(self, mapping: Mapping[str, object]) -> int:
         """Bind widgets by the name of their parameter."""
         return self._connect(list(mapping.items()))
 
@@ -181,13 +181,13 @@ class _Wrapper:
         self._connections[tag] = Connection(self, connectors)
         return tag
 
-    def disconnectGui(self, tag: int | None) -> None:  # noqa: N802
+    def disconnectGui(self, tag: int | None) -> None:
         """Undo a `connectGui`."""
         if tag in self._connections:
             self._connections.pop(tag).close()
 
 
-def parameterNodeWrapper(cls: type) -> type:  # noqa: N802
+def parameterNodeWrapper(cls: type) -> type:
     """Class decorator: the annotated members become typed parameters of the node given to the constructor."""
     fields = fields_of(cls)
     body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}

@@ -42,10 +42,10 @@ def _remove(tags: list) -> None:
 
 
 @custom_widget
-class qMRMLWidget(QWidget):  # noqa: N801
+class qMRMLWidget(QWidget):
     """A widget that knows a scene and passes it on by its signal, to what the .ui file connects to it."""
 
-    mrmlSceneChanged = Signal(object)  # noqa: N815
+    mrmlSceneChanged = Signal(object)
     SIGNALS = types.MappingProxyType({"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"})
     SLOTS = ("setMRMLScene(vtkMRMLScene*)",)
 
@@ -53,29 +53,29 @@ class qMRMLWidget(QWidget):  # noqa: N801
         super().__init__(parent)
         self._scene = None
 
-    def mrmlScene(self) -> object:  # noqa: N802
+    def mrmlScene(self) -> object:
         return self._scene
 
-    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:  # noqa: N802
+    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:
         if scene is not self._scene:
             self._scene = scene
             self.mrmlSceneChanged(scene)
 
 
 @custom_widget
-class qSlicerWidget(qMRMLWidget):  # noqa: N801
+class qSlicerWidget(qMRMLWidget):
     """The base of Slicer's own widgets."""
 
 
 @custom_widget
-class qMRMLNodeComboBox(QWidget):  # noqa: N801
+class qMRMLNodeComboBox(QWidget):
     """Chooses a node of the scene by type; can create, rename and delete nodes where that is enabled."""
 
-    _nodeChanged = Signal(object)  # noqa: N815
-    _chosenChanged = Signal(bool)  # noqa: N815
-    currentNodeIDChanged = Signal(str)  # noqa: N815
-    nodeAdded = Signal(object)  # noqa: N815
-    nodeAddedByUser = Signal(object)  # noqa: N815
+    _nodeChanged = Signal(object)
+    _chosenChanged = Signal(bool)
+    currentNodeIDChanged = Signal(str)
+    nodeAdded = Signal(object)
+    nodeAddedByUser = Signal(object)
     SIGNALS = types.MappingProxyType(
         {
             "currentNodeChanged(vtkMRMLNode*)": "_nodeChanged",
@@ -102,10 +102,10 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         self._none_text = "None"
         self._scene_observers, self._node_observers = _Observers(self), _Observers(self)
 
-    def mrmlScene(self) -> object:  # noqa: N802
+    def mrmlScene(self) -> object:
         return self._scene
 
-    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:  # noqa: N802
+    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:
         if scene is self._scene:
             return
         self._scene_observers.clear()
@@ -130,7 +130,7 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
                 found.append(node)
         return found
 
-    def nodeCount(self) -> int:  # noqa: N802
+    def nodeCount(self) -> int:
         return len(self.nodes())
 
     def _refresh(self) -> None:
@@ -197,7 +197,7 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         if self._current is not None:
             self._scene.RemoveNode(self._current)
 
-    def addNode(self, kind: str | None = None) -> "slicer.vtkMRMLNode":  # noqa: N802
+    def addNode(self, kind: str | None = None) -> "slicer.vtkMRMLNode":
         kind = kind or self._types[0]
         base = self._base or kind.removeprefix("vtkMRML").removesuffix("Node")
         node = self._scene.AddNewNodeByClass(kind, self._scene.GenerateUniqueName(base))
@@ -206,20 +206,20 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
             self._choose(node)
         return node
 
-    def addAttribute(self, kind: str, name: str, value: str | None = None) -> None:  # noqa: N802
+    def addAttribute(self, kind: str, name: str, value: str | None = None) -> None:
         self._attributes.append((kind, name, value))
         self._refresh()
 
-    def currentNode(self) -> "slicer.vtkMRMLNode | None":  # noqa: N802
+    def currentNode(self) -> "slicer.vtkMRMLNode | None":
         return self._current
 
-    def setCurrentNode(self, node: "slicer.vtkMRMLNode | None") -> None:  # noqa: N802
+    def setCurrentNode(self, node: "slicer.vtkMRMLNode | None") -> None:
         self._choose(node if node in self.nodes() else None)
 
-    def setCurrentNodeID(self, identifier: str) -> None:  # noqa: N802
+    def setCurrentNodeID(self, identifier: str) -> None:
         self.setCurrentNode(self._scene.GetNodeByID(identifier) if self._scene and identifier else None)
 
-    def setNodeTypes(self, kinds: list[str]) -> None:  # noqa: N802
+    def setNodeTypes(self, kinds: list[str]) -> None:
         self._types = tuple(kinds)
         self._refresh()
 
@@ -227,25 +227,25 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         self._options[name] = value
         self._refresh()
 
-    def _option(name: str) -> Property:  # noqa: N805, makes a property
+    def _option(name: str) -> Property:
         return Property(bool, lambda self: self._options[name], lambda self, value: self._set_option(name, value))
 
-    noneEnabled, addEnabled = _option("none"), _option("add")  # noqa: N815
-    renameEnabled, removeEnabled, editEnabled = _option("rename"), _option("remove"), _option("edit")  # noqa: N815
-    showChildNodeTypes, showHidden = _option("children"), _option("hidden")  # noqa: N815
-    selectNodeUponCreation = _option("select")  # noqa: N815
-    nodeTypes = Property("QStringList", lambda self: list(self._types), setNodeTypes)  # noqa: N815
-    currentNodeID = Property(  # noqa: N815
+    noneEnabled, addEnabled = _option("none"), _option("add")
+    renameEnabled, removeEnabled, editEnabled = _option("rename"), _option("remove"), _option("edit")
+    showChildNodeTypes, showHidden = _option("children"), _option("hidden")
+    selectNodeUponCreation = _option("select")
+    nodeTypes = Property("QStringList", lambda self: list(self._types), setNodeTypes)
+    currentNodeID = Property(
         str, lambda self: self._current.GetID() if self._current is not None else "", setCurrentNodeID
     )
-    baseName = Property(str, lambda self: self._base, lambda self, text: setattr(self, "_base", text))  # noqa: N815
-    noneDisplay = Property(  # noqa: N815
+    baseName = Property(str, lambda self: self._base, lambda self, text: setattr(self, "_base", text))
+    noneDisplay = Property(
         str, lambda self: self._none_text, lambda self, text: (setattr(self, "_none_text", text), self._refresh())[1]
     )
 
 
 @custom_widget
-class qMRMLSliderWidget(ctkSliderWidget):  # noqa: N801
+class qMRMLSliderWidget(ctkSliderWidget):
     """A slider that could know units; here it knows the scene only."""
 
     SLOTS = ("setMRMLScene(vtkMRMLScene*)",)
@@ -254,21 +254,21 @@ class qMRMLSliderWidget(ctkSliderWidget):  # noqa: N801
         super().__init__(parent)
         self._scene, self._quantity = None, ""
 
-    def mrmlScene(self) -> object:  # noqa: N802
+    def mrmlScene(self) -> object:
         return self._scene
 
-    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:  # noqa: N802
+    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:
         self._scene = scene
 
     quantity = Property(str, lambda self: self._quantity, lambda self, text: setattr(self, "_quantity", text))
 
 
 @custom_widget
-class qMRMLSegmentSelectorWidget(QWidget):  # noqa: N801
+class qMRMLSegmentSelectorWidget(QWidget):
     """Chooses a segment of a segmentation."""
 
-    _nodeChanged = Signal(object)  # noqa: N815
-    currentSegmentChanged = Signal(str)  # noqa: N815
+    _nodeChanged = Signal(object)
+    currentSegmentChanged = Signal(str)
     SIGNALS = types.MappingProxyType(
         {"currentNodeChanged(vtkMRMLNode*)": "_nodeChanged", "currentSegmentChanged(QString)": "currentSegmentChanged"}
     )
@@ -302,29 +302,29 @@ class qMRMLSegmentSelectorWidget(QWidget):  # noqa: N801
             self._segments.addItem(segmentation.GetNthSegment(index).GetName(), segmentation.GetNthSegmentID(index))
         self.setCurrentSegmentID(chosen)
 
-    def mrmlScene(self) -> object:  # noqa: N802
+    def mrmlScene(self) -> object:
         return self._nodes.mrmlScene()
 
-    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:  # noqa: N802
+    def setMRMLScene(self, scene: "slicer.vtkMRMLScene | None") -> None:
         self._nodes.setMRMLScene(scene)
 
-    def currentNode(self) -> "slicer.vtkMRMLSegmentationNode | None":  # noqa: N802
+    def currentNode(self) -> "slicer.vtkMRMLSegmentationNode | None":
         return self._nodes.currentNode()
 
-    def currentNodeID(self) -> str:  # noqa: N802
+    def currentNodeID(self) -> str:
         return self._nodes.currentNodeID
 
-    def setCurrentNode(self, node: "slicer.vtkMRMLSegmentationNode | None") -> None:  # noqa: N802
+    def setCurrentNode(self, node: "slicer.vtkMRMLSegmentationNode | None") -> None:
         self._nodes.setCurrentNode(node)
 
-    def currentSegmentID(self) -> str:  # noqa: N802
+    def currentSegmentID(self) -> str:
         return self._segments.itemData(self._segments.currentIndex) or ""
 
-    def setCurrentSegmentID(self, identifier: str) -> None:  # noqa: N802
+    def setCurrentSegmentID(self, identifier: str) -> None:
         if (index := self._segments.findData(identifier)) >= 0:
             self._segments.setCurrentIndex(index)
 
-    segmentationNodeSelectorVisible = Property(  # noqa: N815
+    segmentationNodeSelectorVisible = Property(
         bool, lambda self: not self._nodes.isHidden(), lambda self, shown: self._nodes.setVisible(shown)
     )
 

@@ -12,13 +12,13 @@ class SampleDataSource:
     """One entry of the register, with Slicer's names; lists hold one item a file."""
 
     category: str
-    sampleName: str  # noqa: N815
+    sampleName: str
     uris: tuple[str, ...]
-    fileNames: tuple[str, ...]  # noqa: N815
-    nodeNames: tuple[str | None, ...]  # noqa: N815
+    fileNames: tuple[str, ...]
+    nodeNames: tuple[str | None, ...]
     checksums: tuple[str | None, ...]
-    thumbnailFileName: str | None = None  # noqa: N815
-    customDownloader: object = None  # noqa: N815
+    thumbnailFileName: str | None = None
+    customDownloader: object = None
 
 
 def _tuple(value: object) -> tuple:
@@ -28,26 +28,26 @@ def _tuple(value: object) -> tuple:
 class SampleDataLogic:
     """The part of Slicer's class that registers and loads."""
 
-    sources: dict[str, list[SampleDataSource]] = {}  # noqa: RUF012
-    titles: dict[str, str] = {}  # noqa: RUF012
+    sources: dict[str, list[SampleDataSource]] = {}
+    titles: dict[str, str] = {}
 
     @classmethod
-    def registerCustomSampleDataCategory(cls, category: str, title: str | None = None) -> None:  # noqa: N802
+    def registerCustomSampleDataCategory(cls, category: str, title: str | None = None) -> None:
         cls.titles[category] = title or category
 
     @classmethod
-    def registerCustomSampleDataSource(  # noqa: N802
+    def registerCustomSampleDataSource(
         cls,
         category: str = "Custom",
-        sampleName: str | None = None,  # noqa: N803
+        sampleName: str | None = None,
         uris: object = None,
-        fileNames: object = None,  # noqa: N803
-        nodeNames: object = None,  # noqa: N803
-        customDownloader: object = None,  # noqa: N803
-        thumbnailFileName: str | None = None,  # noqa: N803
-        loadFileType: object = None,  # noqa: N803
-        loadFiles: object = None,  # noqa: N803
-        loadFileProperties: object = None,  # noqa: N803
+        fileNames: object = None,
+        nodeNames: object = None,
+        customDownloader: object = None,
+        thumbnailFileName: str | None = None,
+        loadFileType: object = None,
+        loadFiles: object = None,
+        loadFileProperties: object = None,
         checksums: object = None,
     ) -> None:
         """ValueError for an entry without a name, with lists of unequal length, or with a file without a checksum."""
@@ -70,12 +70,12 @@ class SampleDataLogic:
         cls.sources.setdefault(category, []).append(source)
 
     @classmethod
-    def sourceForSampleName(cls, sample_name: str) -> SampleDataSource | None:  # noqa: N802
+    def sourceForSampleName(cls, sample_name: str) -> SampleDataSource | None:
         return next(
             (entry for found in cls.sources.values() for entry in found if entry.sampleName == sample_name), None
         )
 
-    def downloadSample(self, sample_name: str) -> object:  # noqa: N802
+    def downloadSample(self, sample_name: str) -> object:
         """The nodes of a sample: made by its customDownloader, or read where its uris are local files."""
         source = self.sourceForSampleName(sample_name)
         if source is None:

@@ -16,7 +16,7 @@ from .ui_loader import custom_widget
 
 
 @stands_for_native
-class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801
+class qSlicerScriptedLoadableModule(QtCore.QObject):
     """What Slicer gives to the constructor of a module class: its entry in the application."""
 
     def __init__(self, name: str, path: Path) -> None:
@@ -39,12 +39,12 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801
         else:
             super().__setattr__(name, value)
 
-    def widgetRepresentation(self) -> "qSlicerScriptedLoadableModuleWidget | None":  # noqa: N802
+    def widgetRepresentation(self) -> "qSlicerScriptedLoadableModuleWidget | None":
         return self._representation
 
 
 @custom_widget
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The panel that holds the widget of a module."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -74,13 +74,13 @@ class ScriptedLoadableModule:
                 parent.icon = QtGui.QIcon(str(icon))
                 break
 
-    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:  # noqa: N802, N803
+    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
         return f"<p>For more information see the documentation of {docPage or self.moduleName}.</p>"
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802
+    def resourcePath(self, filename: str) -> str:
         return str(Path(self.parent.path).parent / "Resources" / filename)
 
-    def runTest(self, msec: int = 100, **_kwargs: object) -> None:  # noqa: N802
+    def runTest(self, msec: int = 100, **_kwargs: object) -> None:
         """Run the self test `XTest` of the module's file."""
         test = getattr(sys.modules[self.moduleName], f"{self.moduleName}Test")()
         test.messageDelay = msec
@@ -104,7 +104,7 @@ class ScriptedLoadableModuleWidget:
             self.parent = parent
             self.layout = parent.layout()
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802
+    def resourcePath(self, filename: str) -> str:
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
     def setup(self) -> None:
@@ -129,7 +129,7 @@ class ScriptedLoadableModuleLogic:
         self.moduleName = type(self).__name__.removesuffix("Logic")
         self.isSingletonParameterNode = True
 
-    def createParameterNode(self) -> "slicer.vtkMRMLScriptedModuleNode":  # noqa: N802
+    def createParameterNode(self) -> "slicer.vtkMRMLScriptedModuleNode":
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
         node.UnRegister(None)
         if self.isSingletonParameterNode:
@@ -138,11 +138,11 @@ class ScriptedLoadableModuleLogic:
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
 
-    def getAllParameterNodes(self) -> "list[slicer.vtkMRMLScriptedModuleNode]":  # noqa: N802
+    def getAllParameterNodes(self) -> "list[slicer.vtkMRMLScriptedModuleNode]":
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
         return [node for node in nodes if node.GetModuleName() == self.moduleName]
 
-    def getParameterNode(self) -> "slicer.vtkMRMLScriptedModuleNode":  # noqa: N802
+    def getParameterNode(self) -> "slicer.vtkMRMLScriptedModuleNode":
         if self.isSingletonParameterNode:
             found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
         else:
@@ -153,19 +153,19 @@ class ScriptedLoadableModuleLogic:
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """Base of `XTest`: self tests that a user can run in Slicer."""
 
-    messageDelay = 0  # noqa: N815
+    messageDelay = 0
 
-    def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803
+    def __init__(self, methodName: str = "runTest") -> None:
         super().__init__(methodName)
 
-    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:  # noqa: N802, N803
+    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         logging.info(message)
         slicer.app.processEvents()
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear(0)
 
-    def runTest(self) -> None:  # noqa: N802
+    def runTest(self) -> None:
         """Run every `test_*` method."""
         for name in dir(self):
             if name.startswith("test_"):

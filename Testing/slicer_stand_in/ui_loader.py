@@ -33,7 +33,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         self._made: list[QtWidgets.QWidget] = []
         self._unknown: list[str] = []
 
-    def createWidget(self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = "") -> object:  # noqa: N802
+    def createWidget(self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = "") -> object:
         """Called by Qt for each widget of the file."""
         if class_name in CUSTOM_WIDGETS:
             widget = CUSTOM_WIDGETS[class_name](parent)

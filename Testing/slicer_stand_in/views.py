@@ -83,21 +83,21 @@ class _View(QWidget):
         self._group.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self.scheduleRender())
         self.forceRender()
 
-    def renderWindow(self) -> vtk.vtkRenderWindow:  # noqa: N802
+    def renderWindow(self) -> vtk.vtkRenderWindow:
         return self._window
 
     def interactor(self) -> vtk.vtkRenderWindowInteractor:
         return self._interactor
 
-    def displayableManagerByClassName(self, name: str) -> object:  # noqa: N802
+    def displayableManagerByClassName(self, name: str) -> object:
         return self._group.GetDisplayableManagerByClassName(name)
 
-    def scheduleRender(self) -> None:  # noqa: N802
+    def scheduleRender(self) -> None:
         """Draw when the widget is painted next."""
         self._picture = None
         QWidget.update(self)
 
-    def forceRender(self) -> None:  # noqa: N802
+    def forceRender(self) -> None:
         """Draw at once."""
         self._window.Render()
         grabber = vtk.vtkWindowToImageFilter()
@@ -120,12 +120,12 @@ class _View(QWidget):
         self._window.SetSize(QWidget.width(self), QWidget.height(self))
         self._interactor.SetSize(QWidget.width(self), QWidget.height(self))
 
-    def paintEvent(self, _event: QtGui.QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, _event: QtGui.QPaintEvent) -> None:
         if self._picture is None:
             self.forceRender()
         QtGui.QPainter(self).drawImage(0, 0, self._picture)
 
-    def resizeEvent(self, _event: QtGui.QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, _event: QtGui.QResizeEvent) -> None:
         self._fit()
         self.scheduleRender()
 
@@ -140,33 +140,33 @@ class _View(QWidget):
         )
         self._interactor.SetAltKey(int(bool(pressed & Qt.KeyboardModifier.AltModifier)))
 
-    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         self._tell(event)
         self._interactor.InvokeEvent(f"{_BUTTONS[event.button()]}ButtonPressEvent")
 
-    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         self._tell(event)
         self._interactor.InvokeEvent(f"{_BUTTONS[event.button()]}ButtonReleaseEvent")
 
-    def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
         self._tell(event)
         self._interactor.InvokeEvent("MouseMoveEvent")
 
-    def wheelEvent(self, event: QtGui.QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QtGui.QWheelEvent) -> None:
         self._tell(event)
         forward = event.angleDelta().y() > 0
         self._interactor.InvokeEvent("MouseWheelForwardEvent" if forward else "MouseWheelBackwardEvent")
 
-    def enterEvent(self, event: QtGui.QEnterEvent) -> None:  # noqa: N802
+    def enterEvent(self, event: QtGui.QEnterEvent) -> None:
         self._tell(event)
         self._interactor.InvokeEvent("EnterEvent")
 
-    def leaveEvent(self, _event: QtCore.QEvent) -> None:  # noqa: N802
+    def leaveEvent(self, _event: QtCore.QEvent) -> None:
         self._interactor.InvokeEvent("LeaveEvent")
 
 
 @stands_for_native
-class qMRMLThreeDView(_View):  # noqa: N801
+class qMRMLThreeDView(_View):
     """A 3D view of the scene."""
 
     def __init__(self, application_logic: object, node: "slicer.vtkMRMLViewNode") -> None:
@@ -175,24 +175,24 @@ class qMRMLThreeDView(_View):  # noqa: N801
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
         self._show_managers(_register(factory, application_logic, THREE_D_MANAGERS), node)
 
-    def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":  # noqa: N802
+    def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":
         return self._node
 
-    def cameraNode(self) -> "slicer.vtkMRMLCameraNode":  # noqa: N802
+    def cameraNode(self) -> "slicer.vtkMRMLCameraNode":
         cameras = self.displayableManagerByClassName("vtkMRMLCameraDisplayableManager")
         return cameras.GetCameraNode()
 
-    def resetFocalPoint(self) -> None:  # noqa: N802
+    def resetFocalPoint(self) -> None:
         """Look at the middle of what is shown."""
         self._renderer.ResetCamera()
         self.scheduleRender()
 
-    def resetCamera(self) -> None:  # noqa: N802
+    def resetCamera(self) -> None:
         self.resetFocalPoint()
 
 
 @stands_for_native
-class qMRMLSliceView(_View):  # noqa: N801
+class qMRMLSliceView(_View):
     """A slice through the scene."""
 
     def __init__(self, application_logic: object, logic: "slicer.vtkMRMLSliceLogic") -> None:
@@ -203,16 +203,16 @@ class qMRMLSliceView(_View):  # noqa: N801
         self._mapper.SetColorWindow(255.0)
         self._mapper.SetColorLevel(127.5)
         self._image.SetMapper(self._mapper)
-        self._renderer.AddActor2D(self._image)
+        self._renderer.AddViewProp(self._image)
         self._renderer.GetActiveCamera().ParallelProjectionOn()
         logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.scheduleRender())
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
         self._show_managers(_register(factory, application_logic, SLICE_MANAGERS), logic.GetSliceNode())
 
-    def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":  # noqa: N802
+    def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":
         return self._logic.GetSliceNode()
 
-    def forceRender(self) -> None:  # noqa: N802
+    def forceRender(self) -> None:
         image = self._logic.GetImageDataConnection()  # None without a volume
         self._mapper.SetInputConnection(image)
         self._image.SetVisibility(image is not None)
@@ -229,13 +229,13 @@ class _ThreeDWidget:
     def __init__(self, view: qMRMLThreeDView, logic: "slicer.vtkMRMLViewLogic") -> None:
         self._view, self._logic = view, logic
 
-    def threeDView(self) -> qMRMLThreeDView:  # noqa: N802
+    def threeDView(self) -> qMRMLThreeDView:
         return self._view
 
-    def viewLogic(self) -> "slicer.vtkMRMLViewLogic":  # noqa: N802
+    def viewLogic(self) -> "slicer.vtkMRMLViewLogic":
         return self._logic
 
-    def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":  # noqa: N802
+    def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":
         return self._view.mrmlViewNode()
 
 
@@ -245,23 +245,23 @@ class _SliceWidget:
     def __init__(self, view: qMRMLSliceView, logic: "slicer.vtkMRMLSliceLogic") -> None:
         self._view, self._logic = view, logic
 
-    def sliceView(self) -> qMRMLSliceView:  # noqa: N802
+    def sliceView(self) -> qMRMLSliceView:
         return self._view
 
-    def sliceLogic(self) -> "slicer.vtkMRMLSliceLogic":  # noqa: N802
+    def sliceLogic(self) -> "slicer.vtkMRMLSliceLogic":
         return self._logic
 
-    def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":  # noqa: N802
+    def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":
         return self._view.mrmlSliceNode()
 
-    def fitSliceToBackground(self) -> None:  # noqa: N802
+    def fitSliceToBackground(self) -> None:
         self._logic.FitSliceToBackground()
 
 
 class LayoutManager:
-    """`slicer.app.layoutManager()`: one 3D view and the slices Red, Green and Yellow, each a window of its own that opens when it is asked for."""
+    """`slicer.app.layoutManager()`: a 3D view and the slices Red, Green and Yellow, each a window of its own."""
 
-    ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}  # noqa: RUF012
+    ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
     def __init__(self, scene: "slicer.vtkMRMLScene", application_logic: "slicer.vtkSlicerApplicationLogic") -> None:
         self._scene, self._application_logic = scene, application_logic
@@ -278,17 +278,17 @@ class LayoutManager:
         logic.AddSliceNode(name).SetOrientation(self.ORIENTATIONS[name])
         return logic
 
-    def setLayout(self, layout: int) -> None:  # noqa: N802
+    def setLayout(self, layout: int) -> None:
         self.layout = layout
 
     @property
-    def threeDViewCount(self) -> int:  # noqa: N802
+    def threeDViewCount(self) -> int:
         return 1
 
-    def sliceViewNames(self) -> tuple[str, ...]:  # noqa: N802
+    def sliceViewNames(self) -> tuple[str, ...]:
         return tuple(self.ORIENTATIONS)
 
-    def threeDWidget(self, index: int) -> _ThreeDWidget | None:  # noqa: N802
+    def threeDWidget(self, index: int) -> _ThreeDWidget | None:
         if index != 0:
             return None
         if not self._three_d:
@@ -300,7 +300,7 @@ class LayoutManager:
             self._three_d.append(_ThreeDWidget(view, logic))
         return self._three_d[0]
 
-    def sliceWidget(self, name: str) -> _SliceWidget | None:  # noqa: N802
+    def sliceWidget(self, name: str) -> _SliceWidget | None:
         if name not in self.ORIENTATIONS:
             return None
         if name not in self._slices:
@@ -308,12 +308,12 @@ class LayoutManager:
             self._slices[name] = _SliceWidget(qMRMLSliceView(self._application_logic, logic), logic)
         return self._slices[name]
 
-    def mrmlSliceLogics(self) -> vtk.vtkCollection:  # noqa: N802
+    def mrmlSliceLogics(self) -> vtk.vtkCollection:
         return self._application_logic.GetSliceLogics()
 
-    def resetThreeDViews(self) -> None:  # noqa: N802
+    def resetThreeDViews(self) -> None:
         self.threeDWidget(0).threeDView().resetFocalPoint()
 
-    def resetSliceViews(self) -> None:  # noqa: N802
+    def resetSliceViews(self) -> None:
         for logic in self._slice_logics.values():
             logic.FitSliceToBackground()
