@@ -34,6 +34,9 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
             for child in self.children():
                 if child.inherits("QWidget"):
                     child.setVisible(not collapsed)
+            if self.layout() is not None:
+                self.layout().setEnabled(not collapsed)  # it would hold its margins open
+            self.setMinimumHeight(0)
             self.setMaximumHeight(self.TITLE_PX if collapsed else 16777215)
             self.contentsCollapsed(collapsed)
             self.update()
