@@ -1,5 +1,6 @@
 """`slicer.app` and `slicer.modules`: the application around slicer-core's scene and module logics."""
 
+import locale
 import tempfile
 import types
 from pathlib import Path
@@ -100,6 +101,7 @@ class qSlicerApplication(QtWidgets.QApplication):
 
     def __init__(self) -> None:
         super().__init__(["Slicer"])
+        locale.setlocale(locale.LC_NUMERIC, "C")  # Qt takes the user's; files need the decimal point
         self._folder = tempfile.TemporaryDirectory(prefix="slicer_stand_in_")
         for kind in (QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Format.NativeFormat):
             QtCore.QSettings.setPath(kind, QtCore.QSettings.Scope.UserScope, self._folder.name)
