@@ -40,7 +40,7 @@ def load_module(slicer_scene: object) -> Iterator[Callable[[str | Path], object]
     """`load_module("DRRSim")`, or by the path of the file, opens a module and gives its widget object."""
     import slicer
 
-    from slicer_stand_in import is_genuine, scripted_module
+    from slicer_stand_in import is_genuine
 
     opened = []
 
@@ -48,6 +48,8 @@ def load_module(slicer_scene: object) -> Iterator[Callable[[str | Path], object]
         if is_genuine():
             slicer.util.selectModule(module)
             return slicer.util.getModuleWidget(module)
+        from slicer_stand_in import scripted_module
+
         path = Path(module) if Path(module).suffix == ".py" else ROOT / module / f"{module}.py"
         opened.append(scripted_module.load_scripted_module(path))
         slicer.app.startupCompleted()
@@ -57,6 +59,8 @@ def load_module(slicer_scene: object) -> Iterator[Callable[[str | Path], object]
 
     yield load
     for entry in reversed(opened):
+        from slicer_stand_in import scripted_module
+
         scripted_module.close_module(entry)
 
 
@@ -83,6 +87,14 @@ def drag() -> Callable[[object, tuple[int, int], tuple[int, int]], None]:
 def drag_mouse(widget: object, start: tuple[int, int], end: tuple[int, int], steps: int = 10) -> None:
     """Drag from `start` to `end` in pixels from the upper left corner of the widget."""
     import slicer
+
+    from slicer_stand_in import is_genuine
+
+    if is_genuine():  # VTK counts rows from below
+        first, last = ((x, widget.height - 1 - y) for x, y in (start, end))
+        slicer.util.clickAndDrag(widget, button="None", start=first, end=first)
+        slicer.util.clickAndDrag(widget, start=first, end=last, steps=steps)
+        return
     from PySide6.QtCore import QPoint, Qt
     from PySide6.QtTest import QTest
 

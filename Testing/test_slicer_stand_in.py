@@ -423,6 +423,44 @@ def test_the_panel_can_be_photographed(toy, screenshot, tmp_path):
     assert len({picture.pixel(x, y) for x in range(0, picture.width(), 5) for y in range(0, picture.height(), 5)}) > 3
 
 
+def test_a_module_is_registered_while_it_is_loaded(toy, tmp_path):
+    import slicer
+
+    assert (slicer.modules.toy.title, slicer.modules.toy.categories) == ("Toy", ["Simulation"])
+    assert slicer.util.getModuleWidget("Toy") is toy
+    assert slicer.util.getModuleLogic("Toy") is toy.logic
+    assert slicer.util.modulePath("Toy") == str(tmp_path / "Toy/Toy.py")
+    assert slicer.modules.ToyInstance.resourcePath("UI/Toy.ui") == toy.resourcePath("UI/Toy.ui")
+    assert toy.resourcePath("UI/Toy.ui") == str(tmp_path / "Toy/Resources/UI/Toy.ui")
+    nodes = toy.logic.getAllParameterNodes()
+    assert [node.GetAttribute("ModuleName") for node in nodes] == ["Toy"]
+    assert toy.logic.getParameterNode().parameterNode is nodes[0]
+
+
+def test_a_module_that_is_closed_leaves_nothing_behind(slicer_scene):
+    import slicer
+
+    assert not hasattr(slicer.modules, "toy")
+    assert not hasattr(slicer.modules, "ToyWidget")
+
+
+def test_the_self_test_of_a_module_runs_all_its_tests(slicer_scene):
+    import slicer
+
+    ran = []
+
+    class OwnTest(slicer.ScriptedLoadableModule.ScriptedLoadableModuleTest):
+        def test_one(self):
+            ran.append(1)
+
+        def test_two(self):
+            self.delayDisplay("two")
+            ran.append(2)
+
+    OwnTest().runTest()
+    assert ran == [1, 2]
+
+
 # ---- parameter nodes ----
 
 

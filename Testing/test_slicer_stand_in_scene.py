@@ -72,6 +72,13 @@ def test_a_drag_turns_the_camera_about_its_focal_point(view, drag):
     assert abs(position[2]) < 1e-6 * 300
 
 
+def test_slicers_own_drag_turns_the_camera_too(view):
+    import slicer
+
+    slicer.util.clickAndDrag(view, start=(150, 100), end=(190, 100))
+    assert abs(view.cameraNode().GetPosition()[0]) > 20
+
+
 def test_a_drag_moves_a_point_with_the_mouse(view, drag):
     import slicer
 

@@ -135,19 +135,23 @@ class ScriptedLoadableModuleLogic:
         if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
         node.SetModuleName(self.moduleName)
+        node.SetAttribute("ModuleName", self.moduleName)
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
 
     def getAllParameterNodes(self) -> "list[slicer.vtkMRMLScriptedModuleNode]":
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
-        return [node for node in nodes if node.GetModuleName() == self.moduleName]
+        return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
     def getParameterNode(self) -> "slicer.vtkMRMLScriptedModuleNode":
         if self.isSingletonParameterNode:
             found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
         else:
             found = next(iter(self.getAllParameterNodes()), None)
-        return found or slicer.mrmlScene.AddNode(self.createParameterNode())
+        if found is None:
+            return slicer.mrmlScene.AddNode(self.createParameterNode())
+        found.SetAttribute("ModuleName", self.moduleName)  # closing the scene resets a singleton, and its attributes
+        return found
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):

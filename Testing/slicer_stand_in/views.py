@@ -89,6 +89,9 @@ class _View(QWidget):
     def interactor(self) -> vtk.vtkRenderWindowInteractor:
         return self._interactor
 
+    def interactorStyle(self) -> "slicer.vtkMRMLViewInteractorStyle":
+        return self._style
+
     def displayableManagerByClassName(self, name: str) -> object:
         return self._group.GetDisplayableManagerByClassName(name)
 
