@@ -33,6 +33,13 @@ def _first(function: Callable) -> staticmethod:
     return staticmethod(lambda *arguments: qt_rules.to_python(function(*arguments)[0]))
 
 
+def _single_shot(function: Callable) -> staticmethod:
+    """The slot of QTimer.singleShot, whose exception PySide6 would raise in whatever runs the events."""
+    return staticmethod(
+        lambda delay_ms, *slot: function(delay_ms, *slot[:-1], qt_rules.adapted(slot[-1], 0, "QTimer.singleShot"))
+    )
+
+
 def _refused(name: str) -> staticmethod:
     def refuse(*_arguments: object) -> None:
         raise NotImplementedError(f"QInputDialog.{name} answers differently in Slicer; build a dialog of your own")
@@ -48,6 +55,7 @@ def make_qt_module() -> types.ModuleType:
         setattr(QtWidgets.QFileDialog, name, _first(getattr(QtWidgets.QFileDialog, name)))
     for name in _QT6_ONLY_GETTERS:
         setattr(QtWidgets.QInputDialog, name, _refused(name))
+    QtCore.QTimer.singleShot = _single_shot(QtCore.QTimer.singleShot)
     for cls in (QtWidgets.QDialog, QtWidgets.QMenu, QtCore.QEventLoop, QtCore.QCoreApplication):
         cls.exec_ = cls.exec
     return _Qt("qt", "Qt's classes as Slicer's Python sees them.")

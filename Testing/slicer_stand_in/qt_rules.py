@@ -170,7 +170,7 @@ def argument_count(slot: Callable) -> int | None:
     return function.__code__.co_argcount - inspect.ismethod(slot)
 
 
-def _adapted(slot: Callable, count: int, signal: str) -> Callable:
+def adapted(slot: Callable, count: int, signal: str) -> Callable:
     """A function of exactly `count` arguments, by which PySide6 decides what it passes on."""
     accepted = argument_count(slot)
 
@@ -210,9 +210,9 @@ def _count_arguments(signature: str) -> int:
 def _connect_to(sender: QObject, signature: str, slot: Callable) -> None:
     attribute = _declared_signal(sender, signature)
     if attribute is None:
-        link = QObject.connect(sender, QtCore.SIGNAL(signature), _adapted(slot, _count_arguments(signature), signature))
+        link = QObject.connect(sender, QtCore.SIGNAL(signature), adapted(slot, _count_arguments(signature), signature))
     else:
-        link = _get(sender, attribute).connect(_adapted(slot, _count_arguments(signature), signature))
+        link = _get(sender, attribute).connect(adapted(slot, _count_arguments(signature), signature))
     address = shiboken6.getCppPointer(sender)[0]
     if address not in _connections:
         _connections[address] = []
