@@ -90,10 +90,10 @@ def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> N
             bar = progress.add_task("Preparing", total=None)
             for step in export_dataset(recipe, out, backend, limit, workers, scheduler):
                 progress.update(bar, description="Frames", completed=step.done, total=step.total)
+        _report(out)
     except KeyboardInterrupt:
         errors.print("Stopped. What is finished is kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
-    _report(out)
     console.print(f"[green]✓[/] {escape(str(out))}: open {escape(str(out / 'report.html'))}", soft_wrap=True)
 
 
