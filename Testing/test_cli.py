@@ -11,12 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import drjit as dr
 import h5py
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from Sim2RealApp import cli
+from Sim2RealLib.engine import open_backend
 from Sim2RealLib.errors import Sim2RealError
 from toy_export import contents
 
@@ -216,6 +218,17 @@ def test_interrupted_it_says_so_in_one_line_and_the_other_way_of_running_goes_on
     arguments += [] if workers else ["--workers", "2"]
     assert sim2real(*arguments, folder=tmp_path)[::2] == (0, "")
     assert contents(tmp_path / "out") == contents(dataset)
+
+
+def test_an_interruption_is_known_where_dr_jit_makes_another_error_of_it():
+    def interrupted(number):
+        raise KeyboardInterrupt
+
+    arrays = open_backend("llvm").arrays
+    with pytest.raises(RuntimeError) as caught:
+        dr.while_loop((arrays.Float(1.0),), lambda number: number < 10.0, interrupted)
+    assert cli._is_interruption(caught.value)
+    assert not cli._is_interruption(RuntimeError("out of memory"))
 
 
 # check

@@ -91,10 +91,17 @@ def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> N
             for step in export_dataset(recipe, out, backend, limit, workers, scheduler):
                 progress.update(bar, description="Frames", completed=step.done, total=step.total)
         _report(out)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not _is_interruption(error):
+            raise
         errors.print("Stopped. What is finished is kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     console.print(f"[green]✓[/] {escape(str(out))}: open {escape(str(out / 'report.html'))}", soft_wrap=True)
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what ended it: Dr.Jit turns one that meets it tracing a loop into a RuntimeError."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _is_interruption(error.__cause__))
 
 
 @app.command()
