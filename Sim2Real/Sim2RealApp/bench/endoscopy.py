@@ -105,7 +105,7 @@ def _psnr(scene: EndoscopySimulation, index: int) -> float:
 
 
 RENDER_LARGE_CT = """
-import resource, sys
+import sys
 import numpy as np
 from platformdirs import user_cache_dir
 from DepthSimLib.endoscope.presets import ENDOSCOPES
@@ -130,12 +130,16 @@ endoscope, rendering = ENDOSCOPES["pinhole"].scaled(2), Rendering()
 view = place(medium, endoscope, pose)
 look = upload_look(medium.arrays, rendering.built_looks()[0], endoscope.lights)
 list(render(medium, view, visible_surface(medium, view.camera), [look], rendering, 1))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+with open("/proc/self/status") as status:
+    print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
 
 
 def large_ct_memory_gb() -> float:
-    """Greatest resident memory of a process that renders a cinematic frame of a CT of LARGE_CT voxels."""
+    """Greatest resident memory of a process that renders a cinematic frame of a CT of LARGE_CT voxels, on Linux.
+
+    Of the process's own address space: what getrusage tells begins with the memory of the process that started it.
+    """
     command = [sys.executable, "-c", RENDER_LARGE_CT, *map(str, LARGE_CT)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     return 1024 * int(run.stdout.split()[-1]) / 1e9
