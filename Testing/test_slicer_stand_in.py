@@ -385,6 +385,8 @@ def test_each_widget_shows_its_parameter_and_changes_it(toy):
 def test_a_button_runs_the_logic_and_an_error_is_seen(toy):
     import slicer
 
+    from slicer_stand_in import dialogs
+
     assert not toy.ui.applyButton.enabled
     volume = slicer.util.addVolumeFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4), name="CT")
     toy.ui.volumeSelector.setCurrentNode(volume)
@@ -395,6 +397,9 @@ def test_a_button_runs_the_logic_and_an_error_is_seen(toy):
     toy._parameterNode.threshold = -5.0
     toy.ui.applyButton.click()
     assert ["threshold below zero" in message for message in errors()] == [True]
+    (message,) = dialogs.take_messages()
+    assert message.text == "Failed.\n\nthreshold below zero"
+    assert "ValueError" in message.details
 
 
 def test_parameters_survive_a_saved_and_closed_scene(toy, tmp_path):

@@ -11,8 +11,9 @@ from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
 from .io_manager import CoreIOManager
+from .layout_manager import qMRMLLayoutManager
+from .main_window import SIZE_PX, qSlicerMainWindow
 from .qt_rules import stands_for_native
-from .views import LayoutManager
 
 MODULE_LOGICS = {
     "Terminologies": "vtkSlicerTerminologiesModuleLogic",
@@ -115,15 +116,17 @@ class qSlicerApplication(QtWidgets.QApplication):
         self._logic = make_application_logic(self._scene, self._temporary)
         self._logic.SetTemporaryPath(self._temporary)
         self._modules, self._io = qSlicerModuleManager(), CoreIOManager(self._scene, self._logic)
-        self._layout = None
-        self._has_main_window = True
+        self._layout, self._window = None, None
+        self._has_main_window, self._testing = True, False
 
     def start(self) -> None:
-        """Set `slicer.mrmlScene` and `slicer.modules`, and create the module logics."""
+        """Set `slicer.mrmlScene` and `slicer.modules`, create the module logics and show the main window."""
         slicer.mrmlScene, slicer.modules = self._scene, Modules()
         for name, logic in make_module_logics(self._scene, self._logic).items():
             self._modules.add(name, CoreModule(name, logic))
-        self._layout = LayoutManager(self._scene, self._logic)
+        self._layout = qMRMLLayoutManager(self._scene, self._logic)
+        self._window = qSlicerMainWindow(self._layout.viewport())
+        self._window.show()
 
     def mrmlScene(self) -> "slicer.vtkMRMLScene":
         return self._scene
@@ -139,13 +142,15 @@ class qSlicerApplication(QtWidgets.QApplication):
     def moduleManager(self) -> qSlicerModuleManager:
         return self._modules
 
-    def layoutManager(self) -> object | None:
+    def layoutManager(self) -> qMRMLLayoutManager | None:
         """The views; None as after `--no-main-window` (see `setMainWindow`)."""
         return self._layout if self._has_main_window else None
 
     def setMainWindow(self, there: bool) -> None:
         """Not in Slicer: play an application started with `--no-main-window`."""
         self._has_main_window = there
+        self._window.setObjectName("qSlicerMainWindow" if there else "")  # by which slicer.util finds it
+        self._window.setVisible(there)
 
     def settings(self) -> QtCore.QSettings:
         return self._settings
@@ -153,7 +158,21 @@ class qSlicerApplication(QtWidgets.QApplication):
     userSettings = revisionUserSettings = settings
 
     def testingEnabled(self) -> bool:
-        return True
+        return self._testing
+
+    def setTestingEnabled(self, testing: bool) -> None:
+        """Not in Slicer: play an application started with `--testing`, which shows no message boxes."""
+        self._testing = testing
+
+    def startOver(self) -> None:
+        """Not in Slicer: window, views and mode as at the start of the application, and no parameters of modules."""
+        self.setMainWindow(True)
+        self.setTestingEnabled(False)
+        self._window.resize(*SIZE_PX)
+        self._layout.reset()
+        for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
+            self._scene.RemoveNode(node)
+        self.sendPostedEvents(None, int(QtCore.QEvent.Type.DeferredDelete))  # which only an event loop would do
 
     def pauseRender(self) -> None:
         self._logic.PauseRender()

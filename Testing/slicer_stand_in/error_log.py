@@ -15,6 +15,7 @@ _HARMLESS = (
     r"This plugin does not support (propagateSizeHints|raise|grabbing|setting window)",  # Qt's offscreen platform
     r"QStandardPaths: (XDG_RUNTIME_DIR|wrong permissions)",
     r"bad X server connection",  # VTK looks for an X server before it takes EGL
+    r"invalid orientation preset name: Reformat",  # slicer-core reads a slice that lies obliquely, and then its matrix
 )
 
 

@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
 
-from . import qt_rules
+from . import dialogs, qt_rules
 from .ui_loader import QUiLoader
 
 _MODULES = (QtCore, QtGui, QtWidgets, QtNetwork, QtUiTools)
 _PYSIDE_ONLY = {"Signal", "Slot", "Property", "SIGNAL", "SLOT", "ClassInfo", "QEnum", "QFlag"}
 """Names that `qt` of Slicer does not have, or has had with crashes: modules of ours do without."""
 
-_QT6_ONLY_GETTERS = ("getText", "getInt", "getDouble", "getItem", "getMultiLineText")
+_INPUTS = ("getText", "getInt", "getDouble", "getItem", "getMultiLineText")
+_MESSAGES = ("information", "question", "warning", "critical", "about")
 
 
 class _Qt(types.ModuleType):
@@ -28,11 +29,6 @@ class _Qt(types.ModuleType):
         raise AttributeError(f"module 'qt' has no attribute '{name}'")
 
 
-def _first(function: Callable) -> staticmethod:
-    """PySide6 gives (file name, filter); PythonQt the file name."""
-    return staticmethod(lambda *arguments: qt_rules.to_python(function(*arguments)[0]))
-
-
 def _single_shot(function: Callable) -> staticmethod:
     """The slot of QTimer.singleShot, whose exception PySide6 would raise in whatever runs the events."""
     return staticmethod(
@@ -40,9 +36,9 @@ def _single_shot(function: Callable) -> staticmethod:
     )
 
 
-def _refused(name: str) -> staticmethod:
+def _refused(name: str, instead: str) -> staticmethod:
     def refuse(*_arguments: object) -> None:
-        raise NotImplementedError(f"QInputDialog.{name} answers differently in Slicer; build a dialog of your own")
+        raise NotImplementedError(f"{name} is not offered: {instead}")
 
     return staticmethod(refuse)
 
@@ -51,11 +47,12 @@ def make_qt_module() -> types.ModuleType:
     """The module that `import qt` gives; what differs in the results of Qt's static functions is put right."""
     for module in _MODULES:
         qt_rules.apply_to(module)
-    for name in ("getOpenFileName", "getOpenFileNames", "getSaveFileName"):
-        setattr(QtWidgets.QFileDialog, name, _first(getattr(QtWidgets.QFileDialog, name)))
-    for name in _QT6_ONLY_GETTERS:
-        setattr(QtWidgets.QInputDialog, name, _refused(name))
+    for name in _INPUTS:
+        setattr(QtWidgets.QInputDialog, name, _refused(f"QInputDialog.{name}", "it answers differently in Slicer"))
+    for name in _MESSAGES:
+        setattr(QtWidgets.QMessageBox, name, _refused(f"QMessageBox.{name}", "slicer.util has message boxes"))
     QtCore.QTimer.singleShot = _single_shot(QtCore.QTimer.singleShot)
     for cls in (QtWidgets.QDialog, QtWidgets.QMenu, QtCore.QEventLoop, QtCore.QCoreApplication):
         cls.exec_ = cls.exec
+    dialogs.take_over()
     return _Qt("qt", "Qt's classes as Slicer's Python sees them.")

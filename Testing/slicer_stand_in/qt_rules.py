@@ -22,6 +22,7 @@ _metaclass = type(QObject)
 _construct = _metaclass.__call__
 _ALIASES = {"name": "objectName"}
 _ignored: list[bool] = []
+_being_read: set[tuple[int, str]] = set()
 _connections: dict[int, list[tuple[str, Callable, QtCore.QMetaObject.Connection]]] = {}
 """By address of the sender: signal, the callable that was given, Qt's connection."""
 
@@ -65,7 +66,14 @@ def _read(self: QObject, entry: QtCore.QMetaProperty) -> object:
     getter = getattr(type(self), entry.name(), None)
     if entry.isEnumType() and callable(getter):  # property() would give a bare number
         return getter(self)
-    return to_python(QObject.property(self, entry.name()))
+    reading = id(self), entry.name()
+    if reading in _being_read:  # by Qt, which looks for an override of a virtual method that is a property too
+        return _get(self, entry.name())
+    _being_read.add(reading)
+    try:
+        return to_python(QObject.property(self, entry.name()))
+    finally:
+        _being_read.remove(reading)
 
 
 def _write(self: QObject, entry: QtCore.QMetaProperty, value: object) -> None:

@@ -1,6 +1,8 @@
 """The module `SampleData`: a register of sample data that checks entries and serves local files only."""
 
+import hashlib
 import types
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class SampleDataLogic:
         nodeNames: object = None,
         customDownloader: object = None,
         thumbnailFileName: str | None = None,
-        loadFileType: object = None,
+        loadFileTypes: object = None,
         loadFiles: object = None,
         loadFileProperties: object = None,
         checksums: object = None,
@@ -75,6 +77,15 @@ class SampleDataLogic:
             (entry for found in cls.sources.values() for entry in found if entry.sampleName == sample_name), None
         )
 
+    def downloadFileIntoCache(self, uri: str, name: str, checksum: str | None = None) -> str:
+        """The path of a local file; RuntimeError for any other, and for one that is not what the checksum says."""
+        if not uri.startswith("file:"):
+            raise RuntimeError(f"{name}: the stand-in downloads nothing")
+        path = Path(urllib.request.url2pathname(uri.removeprefix("file://")))
+        if checksum and checksum != f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}":
+            raise RuntimeError(f"{name}: the checksum is another one")
+        return str(path)
+
     def downloadSample(self, sample_name: str) -> object:
         """The nodes of a sample: made by its customDownloader, or read where its uris are local files."""
         source = self.sourceForSampleName(sample_name)
@@ -82,9 +93,8 @@ class SampleDataLogic:
             raise ValueError(f"no sample data named '{sample_name}'")
         if source.customDownloader is not None:
             return source.customDownloader(source)
-        if not all(uri.startswith("file:") for uri in source.uris):
-            raise RuntimeError(f"{sample_name}: the stand-in downloads nothing")
-        nodes = [slicer.util.loadNodeFromFile(uri.removeprefix("file://")) for uri in source.uris]
+        files = zip(source.uris, source.fileNames, source.checksums, strict=True)
+        nodes = [slicer.util.loadNodeFromFile(self.downloadFileIntoCache(*file)) for file in files]
         return nodes[0] if len(nodes) == 1 else nodes
 
 

@@ -40,7 +40,27 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
             super().__setattr__(name, value)
 
     def widgetRepresentation(self) -> "qSlicerScriptedLoadableModuleWidget | None":
+        """The panel, which is made when it is asked for first; None for a module whose file has no `XWidget`."""
+        if self._representation is None and hasattr(sys.modules[self.name], f"{self.name}Widget"):
+            panel = qSlicerScriptedLoadableModuleWidget()
+            panel.setMRMLScene(slicer.mrmlScene)
+            panel._self = getattr(sys.modules[self.name], f"{self.name}Widget")(panel)
+            self._representation = panel
+            setattr(slicer.modules, f"{self.name}Widget", panel._self)
+            panel._self.setup()
+            panel.layout().addStretch(1)
         return self._representation
+
+    def close(self) -> None:
+        """Clean up and delete the panel, and forget the module, as Slicer does when it ends."""
+        if self._representation is not None:
+            self._representation.self().cleanup()
+            delattr(slicer.modules, f"{self.name}Widget")
+            self._representation.hide()
+            self._representation.deleteLater()
+        slicer.app.moduleManager().remove(self.name)
+        delattr(slicer.modules, f"{self.name}Instance")
+        sys.modules.pop(self.name, None)
 
 
 @custom_widget
@@ -204,31 +224,3 @@ def load_scripted_module(path: Path) -> qSlicerScriptedLoadableModule:
     slicer.app.moduleManager().add(name, entry)
     setattr(slicer.modules, f"{name}Instance", getattr(sys.modules[name], name)(entry))
     return entry
-
-
-def open_module(entry: qSlicerScriptedLoadableModule) -> ScriptedLoadableModuleWidget:
-    """Make the panel of a loaded module and enter it, as choosing the module in Slicer does."""
-    panel = qSlicerScriptedLoadableModuleWidget()
-    panel.setMRMLScene(slicer.mrmlScene)
-    panel._self = getattr(sys.modules[entry.name], f"{entry.name}Widget")(panel)
-    entry._representation = panel
-    setattr(slicer.modules, f"{entry.name}Widget", panel._self)
-    panel._self.setup()
-    panel.layout().addStretch(1)
-    panel.show()
-    panel._self.enter()
-    return panel._self
-
-
-def close_module(entry: qSlicerScriptedLoadableModule) -> None:
-    """Exit a module, clean up and delete its panel, as Slicer does when it ends."""
-    panel = entry.widgetRepresentation()
-    if panel is not None:
-        panel.self().exit()
-        panel.self().cleanup()
-        delattr(slicer.modules, f"{entry.name}Widget")
-        panel.hide()
-        panel.deleteLater()
-    slicer.app.moduleManager().remove(entry.name)
-    delattr(slicer.modules, f"{entry.name}Instance")
-    sys.modules.pop(entry.name, None)

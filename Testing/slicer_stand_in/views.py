@@ -1,6 +1,6 @@
 """The 3D view and the slice views: real displayable managers, drawn off screen into Qt widgets.
 
-A view renders by EGL (or what VTK_DEFAULT_OPENGL_WINDOW names) and paints the picture; the mouse and keys that Qt
+A view renders by EGL (or what VTK_DEFAULT_OPENGL_WINDOW names) and paints the picture; the mouse events that Qt
 delivers go to VTK's interactor. Handles are dragged by real Qt events, with an X server or without.
 """
 
@@ -53,7 +53,7 @@ def _register(factory: object, application_logic: object, names: tuple[str, ...]
     return factory
 
 
-class _View(QWidget):
+class View(QWidget):
     """A render window of VTK in a Qt widget."""
 
     def __init__(self, style: "slicer.vtkMRMLViewInteractorStyle", background: tuple[float, float, float]) -> None:
@@ -73,15 +73,22 @@ class _View(QWidget):
         self._style, self._picture = style, QtGui.QImage()
         QWidget.resize(self, 320, 320)
 
-    def _show_managers(self, factory: object, node: "slicer.vtkMRMLAbstractViewNode") -> None:
+    def _show_managers(self, factory: object, logic: object, node: "slicer.vtkMRMLAbstractViewNode") -> None:
         self._fit()
         self._group.SetRenderer(self._renderer)
         self._group.Initialize(factory, self._renderer)
         self._group.SetMRMLDisplayableNode(node)
+        logic.SetDisplayableManagerGroup(self._group)
         self._style.SetDisplayableManagers(self._group)
         self._style.SetInteractor(self._interactor)
         self._group.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self.scheduleRender())
         self.forceRender()
+
+    def take_node(self, node: "slicer.vtkMRMLAbstractViewNode") -> None:
+        """Show another node of the same name, as when a layout has come back after its node had been removed."""
+        self._group.SetMRMLDisplayableNode(node)
+        self._fit()
+        self.scheduleRender()
 
     def renderWindow(self) -> vtk.vtkRenderWindow:
         return self._window
@@ -169,14 +176,18 @@ class _View(QWidget):
 
 
 @stands_for_native
-class qMRMLThreeDView(_View):
+class qMRMLThreeDView(View):
     """A 3D view of the scene."""
 
-    def __init__(self, application_logic: object, node: "slicer.vtkMRMLViewNode") -> None:
+    def __init__(self, application_logic: object, logic: object, node: "slicer.vtkMRMLViewNode") -> None:
         super().__init__(slicer.vtkMRMLThreeDViewInteractorStyle(), node.GetBackgroundColor())
         self._node = node
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
-        self._show_managers(_register(factory, application_logic, THREE_D_MANAGERS), node)
+        self._show_managers(_register(factory, application_logic, THREE_D_MANAGERS), logic, node)
+
+    def take_node(self, node: "slicer.vtkMRMLViewNode") -> None:
+        self._node = node
+        super().take_node(node)
 
     def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":
         return self._node
@@ -195,7 +206,7 @@ class qMRMLThreeDView(_View):
 
 
 @stands_for_native
-class qMRMLSliceView(_View):
+class qMRMLSliceView(View):
     """A slice through the scene."""
 
     def __init__(self, application_logic: object, logic: "slicer.vtkMRMLSliceLogic") -> None:
@@ -210,7 +221,7 @@ class qMRMLSliceView(_View):
         self._renderer.GetActiveCamera().ParallelProjectionOn()
         logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.scheduleRender())
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
-        self._show_managers(_register(factory, application_logic, SLICE_MANAGERS), logic.GetSliceNode())
+        self._show_managers(_register(factory, application_logic, SLICE_MANAGERS), logic, logic.GetSliceNode())
 
     def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":
         return self._logic.GetSliceNode()
@@ -224,99 +235,3 @@ class qMRMLSliceView(_View):
     def _fit(self) -> None:
         super()._fit()
         self._logic.ResizeSliceNode(QWidget.width(self), QWidget.height(self))
-
-
-class _ThreeDWidget:
-    """`layoutManager().threeDWidget(0)`."""
-
-    def __init__(self, view: qMRMLThreeDView, logic: "slicer.vtkMRMLViewLogic") -> None:
-        self._view, self._logic = view, logic
-
-    def threeDView(self) -> qMRMLThreeDView:
-        return self._view
-
-    def viewLogic(self) -> "slicer.vtkMRMLViewLogic":
-        return self._logic
-
-    def mrmlViewNode(self) -> "slicer.vtkMRMLViewNode":
-        return self._view.mrmlViewNode()
-
-
-class _SliceWidget:
-    """`layoutManager().sliceWidget("Red")`."""
-
-    def __init__(self, view: qMRMLSliceView, logic: "slicer.vtkMRMLSliceLogic") -> None:
-        self._view, self._logic = view, logic
-
-    def sliceView(self) -> qMRMLSliceView:
-        return self._view
-
-    def sliceLogic(self) -> "slicer.vtkMRMLSliceLogic":
-        return self._logic
-
-    def mrmlSliceNode(self) -> "slicer.vtkMRMLSliceNode":
-        return self._view.mrmlSliceNode()
-
-    def fitSliceToBackground(self) -> None:
-        self._logic.FitSliceToBackground()
-
-
-class LayoutManager:
-    """`slicer.app.layoutManager()`: a 3D view and the slices Red, Green and Yellow, each a window of its own."""
-
-    ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
-
-    def __init__(self, scene: "slicer.vtkMRMLScene", application_logic: "slicer.vtkSlicerApplicationLogic") -> None:
-        self._scene, self._application_logic = scene, application_logic
-        self._three_d: list[_ThreeDWidget] = []
-        self._slices: dict[str, _SliceWidget] = {}
-        self._slice_logics = {name: self._make_slice_logic(name) for name in self.ORIENTATIONS}
-        self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-
-    def _make_slice_logic(self, name: str) -> "slicer.vtkMRMLSliceLogic":
-        logic = slicer.vtkMRMLSliceLogic()
-        logic.SetMRMLApplicationLogic(self._application_logic)
-        self._application_logic.GetSliceLogics().AddItem(logic)
-        logic.SetMRMLScene(self._scene)
-        logic.AddSliceNode(name).SetOrientation(self.ORIENTATIONS[name])
-        return logic
-
-    def setLayout(self, layout: int) -> None:
-        self.layout = layout
-
-    @property
-    def threeDViewCount(self) -> int:
-        return 1
-
-    def sliceViewNames(self) -> tuple[str, ...]:
-        return tuple(self.ORIENTATIONS)
-
-    def threeDWidget(self, index: int) -> _ThreeDWidget | None:
-        if index != 0:
-            return None
-        if not self._three_d:
-            logic = slicer.vtkMRMLViewLogic()
-            logic.SetMRMLApplicationLogic(self._application_logic)
-            self._application_logic.GetViewLogics().AddItem(logic)
-            logic.SetMRMLScene(self._scene)
-            view = qMRMLThreeDView(self._application_logic, logic.AddViewNode("1"))
-            self._three_d.append(_ThreeDWidget(view, logic))
-        return self._three_d[0]
-
-    def sliceWidget(self, name: str) -> _SliceWidget | None:
-        if name not in self.ORIENTATIONS:
-            return None
-        if name not in self._slices:
-            logic = self._slice_logics[name]
-            self._slices[name] = _SliceWidget(qMRMLSliceView(self._application_logic, logic), logic)
-        return self._slices[name]
-
-    def mrmlSliceLogics(self) -> vtk.vtkCollection:
-        return self._application_logic.GetSliceLogics()
-
-    def resetThreeDViews(self) -> None:
-        self.threeDWidget(0).threeDView().resetFocalPoint()
-
-    def resetSliceViews(self) -> None:
-        for logic in self._slice_logics.values():
-            logic.FitSliceToBackground()
