@@ -8,8 +8,8 @@ from pathlib import Path
 import drjit as dr
 import pytest
 
-from Sim2RealApp.doctor import Finding, examine
 from Sim2RealLib import __version__
+from Sim2RealLib.doctor import Finding, examine
 from Sim2RealLib.engine import BACKEND_NAMES, backend_problem, open_backend
 
 
@@ -42,7 +42,7 @@ def test_free_disk_is_that_of_the_folder(tmp_path):
 
 
 def test_a_small_disk_and_a_folder_that_cannot_be_written_are_said_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("Sim2RealApp.doctor.MINIMUM_FREE_DISK_GB", 1e9)
+    monkeypatch.setattr("Sim2RealLib.doctor.MINIMUM_FREE_DISK_GB", 1e9)
     disk = findings(tmp_path)["disk"]
     assert disk.needed
     assert not disk.works

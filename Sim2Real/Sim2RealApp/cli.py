@@ -69,6 +69,10 @@ def export(
         Path, typer.Option(help="Folder for the dataset; an unfinished one of the same recipe is continued.")
     ],
     settings: Settings = None,
+    scene: Annotated[
+        Path | None,
+        typer.Option(help="A scene of Slicer's, .mrb or .mrml; the recipe's inputs are then names of its nodes."),
+    ] = None,
     backend: BackendName = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after the first frames of the recipe's count.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.")] = None,
@@ -79,7 +83,7 @@ def export(
         raise typer.BadParameter("--workers starts processes here, --scheduler uses those of a cluster: give one.")
     from .simulators import load_recipe
 
-    _export(load_recipe(recipe, settings or ()), out, backend, limit, workers, scheduler)
+    _export(load_recipe(recipe, settings or (), scene), out, backend, limit, workers, scheduler)
 
 
 def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> None:
@@ -173,7 +177,7 @@ def convert(
 @app.command()
 def doctor() -> None:
     """Say what works on this machine and what to install."""
-    from .doctor import examine
+    from Sim2RealLib.doctor import examine
 
     missing = []
     for finding in examine(Path.cwd()):

@@ -11,6 +11,8 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import Recipe, apply_settings, read_recipe, validate
 from Sim2RealLib.simulation import Simulation
 
+from .scene_inputs import inputs_from_scene
+
 LIBRARIES = {"drr": "DRRSimLib", "endoscopy": "DepthSimLib"}
 """The package of each simulator, by the name that recipes give it."""
 
@@ -43,9 +45,14 @@ def simulator_named(name: Any, source: str) -> Simulator:
     return importlib.import_module(f"{LIBRARIES[name]}.simulator")
 
 
-def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe in a file with settings applied, validated by its simulator's model."""
+def load_recipe(path: Path | str, settings: Sequence[str] = (), scene: Path | None = None) -> Recipe:
+    """The recipe in a file with settings applied, validated by its simulator's model.
+
+    scene: a file of Slicer's whose nodes the recipe's inputs name (see `scene_inputs`).
+    """
     content = apply_settings(read_recipe(path), settings)
+    if scene is not None:
+        content = inputs_from_scene(content, scene)
     return validate(simulator_named(content.get("simulator"), str(path)).RECIPE, content, str(path))
 
 

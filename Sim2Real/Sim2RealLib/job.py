@@ -9,6 +9,15 @@ from .simulation import Simulation
 
 
 @dataclass(frozen=True)
+class Done:
+    """How far any long work is: `done` of `total` (0 where that is not known), and in words what it is at."""
+
+    done: int
+    total: int
+    doing: str = ""
+
+
+@dataclass(frozen=True)
 class Progress:
     """One frame is finished: `done` of the `total` frames of this run are in the dataset, frame `index` the latest.
 

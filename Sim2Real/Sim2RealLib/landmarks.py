@@ -8,7 +8,7 @@ import csv
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from .errors import Sim2RealError
 from .geometry import RAS_FROM_LPS, transform_points
 from .provenance import input_record
+from .scene_path import scene_reader, split_scene_path
 from .text_files import read_text
 
 MAX_FILE_BYTES = 16 << 20
@@ -37,29 +38,46 @@ Point = tuple[str, Any, bool]
 
 
 def read_landmarks(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Landmark positions in RAS mm, shape (3,), by name, in the order of the file (.mrk.json or .fcsv), and the file's
-    provenance.
+    """Landmark positions in RAS mm, shape (3,), by name, in the order of the file (.mrk.json, .fcsv, or a point list in
+    a scene of Slicer's, ``case.mrb#points``), and the file's provenance.
 
     Sim2RealError: a missing, too large or malformed file, another kind of markup than points, an unknown coordinate
     system or unit, an empty or repeated name, a point that was never placed, a position that is not three plausible
     numbers.
     """
+    if (scene := split_scene_path(path)) is not None:
+        return scene_reader().read_landmarks(*scene)
     path = Path(path)
     readers = {".json": _points_of_json, ".fcsv": _points_of_fcsv}
     if path.suffix.lower() not in readers:
         raise Sim2RealError(f"{path} is not a landmark file; known are Slicer's .mrk.json and .fcsv.")
     text = read_text(path, MAX_FILE_BYTES, "list of landmarks")
+    points = readers[path.suffix.lower()](path.name, text)
+    return require_landmarks(path.name, named_positions(path.name, points)), input_record("landmarks", path)
+
+
+def named_positions(source: str, points: Iterable[tuple[np.ndarray, Point]]) -> dict[str, np.ndarray]:
+    """RAS positions (3,) by name of points, each with the 4×4 transform that takes its position to RAS.
+
+    Sim2RealError, naming the `source`: too many points, an empty or repeated name, a point that was never placed, a
+    position that is not three plausible numbers.
+    """
     landmarks: dict[str, np.ndarray] = {}
-    for ras_from_file, point in readers[path.suffix.lower()](path.name, text):
-        name, position = _checked(path.name, point)
+    for ras_from_source, point in points:
+        name, position = _checked(source, point)
         if name in landmarks:
-            raise Sim2RealError(f"{path.name}: two landmarks are named '{name}'. Give each its own name.")
+            raise Sim2RealError(f"{source}: two landmarks are named '{name}'. Give each its own name.")
         if len(landmarks) == MAX_LANDMARKS:
-            raise Sim2RealError(f"{path.name} holds more than {MAX_LANDMARKS} landmarks.")
-        landmarks[name] = transform_points(ras_from_file, position)
+            raise Sim2RealError(f"{source} holds more than {MAX_LANDMARKS} landmarks.")
+        landmarks[name] = transform_points(ras_from_source, position)
+    return landmarks
+
+
+def require_landmarks(source: str, landmarks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The landmarks; Sim2RealError if there are none."""
     if not landmarks:
-        raise Sim2RealError(f"{path.name} holds no landmarks.")
-    return landmarks, input_record("landmarks", path)
+        raise Sim2RealError(f"{source} holds no landmarks.")
+    return landmarks
 
 
 def write_landmarks(path: str | Path, landmarks: Mapping[str, np.ndarray]) -> None:
@@ -96,18 +114,20 @@ def write_landmarks(path: str | Path, landmarks: Mapping[str, np.ndarray]) -> No
         raise Sim2RealError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _checked(file: str, point: Point) -> tuple[str, np.ndarray]:
+def _checked(source: str, point: Point) -> tuple[str, np.ndarray]:
     name, position, defined = point
     if not isinstance(name, str) or not name.strip():
-        raise Sim2RealError(f"{file}: a landmark has no name. Name it in Slicer.")
+        raise Sim2RealError(f"{source}: a landmark has no name. Name it in Slicer.")
     if len(name) > MAX_NAME_LENGTH:
-        raise Sim2RealError(f"{file}: the name of landmark '{name:.60}…' is longer than {MAX_NAME_LENGTH} characters.")
+        raise Sim2RealError(
+            f"{source}: the name of landmark '{name:.60}…' is longer than {MAX_NAME_LENGTH} characters."
+        )
     if not defined:
-        raise Sim2RealError(f"{file}: landmark '{name}' was never placed. Place it in Slicer, or delete it.")
+        raise Sim2RealError(f"{source}: landmark '{name}' was never placed. Place it in Slicer, or delete it.")
     three = isinstance(position, list) and len(position) == 3
     if not three or not all(type(value) in (int, float) and abs(value) <= MAX_COORDINATE_MM for value in position):
         raise Sim2RealError(
-            f"{file}: the position of landmark '{name}' is not three numbers within ±{MAX_COORDINATE_MM:g} mm: "
+            f"{source}: the position of landmark '{name}' is not three numbers within ±{MAX_COORDINATE_MM:g} mm: "
             f"{position!r:.60}."
         )
     return name, np.array(position, dtype=np.float64)

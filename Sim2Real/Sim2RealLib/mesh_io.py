@@ -11,6 +11,7 @@ from .errors import Sim2RealError
 from .geometry import RAS_FROM_LPS, transform_points
 from .mesh import TriangleMesh
 from .provenance import input_record
+from .scene_path import scene_reader, split_scene_path
 
 Space = Literal["lps", "ras"]
 
@@ -22,16 +23,21 @@ _HEAD_BYTES = 4096
 
 
 def read_mesh(path: str | Path, space: Space | None = None) -> tuple[TriangleMesh, dict[str, Any]]:
-    """The closed surface in a .stl, .ply or .obj file, millimetres, and its provenance.
+    """The closed surface in a .stl, .ply or .obj file, millimetres, and its provenance, or that of a model in a scene
+    of Slicer's, ``case.mrb#Lumen``.
 
     space: of the file's coordinates. Without it they are what the file says (Slicer's ``SPACE=LPS`` or ``SPACE=RAS``),
-    or else LPS, as Slicer takes them. Identical vertices become one, in the order in which they first appear, and
-    triangles without extent are dropped; nothing else is altered. Materials and textures are not read.
+    or else LPS, as Slicer takes them; a scene's are RAS. Identical vertices become one, in the order in which they
+    first appear, and triangles without extent are dropped; nothing else is altered. Materials and textures are left.
 
     Sim2RealError: a missing file, another format, a damaged or truncated file, no triangles, vertices that are not
     numbers, triangles of vertices that are not there, a surface that is not closed, coordinates in another space than
     `space`.
     """
+    if (scene := split_scene_path(path)) is not None:
+        if space == "lps":
+            raise Sim2RealError(f"{Path(path).name}: models of a scene are in RAS. Leave the choice to the scene.")
+        return scene_reader().read_mesh(*scene)
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise Sim2RealError(
@@ -40,10 +46,18 @@ def read_mesh(path: str | Path, space: Space | None = None) -> tuple[TriangleMes
         )
     record = input_record("mesh", path)
     found = _space(path, space)
-    vertices, triangles = _merged(path.name, *_contents(path))
-    _require_closed(path.name, triangles)
-    mesh = TriangleMesh(transform_points(_RAS_FROM[found], vertices).astype(np.float32), triangles)
-    return mesh, record | {"space": found, "vertices": len(vertices), "triangles": len(triangles)}
+    mesh = closed_mesh(path.name, *_contents(path), _RAS_FROM[found])
+    return mesh, record | {"space": found, "vertices": len(mesh.vertices_ras), "triangles": len(mesh.triangles)}
+
+
+def closed_mesh(name: str, vertices: np.ndarray, triangles: np.ndarray, ras_from_source: np.ndarray) -> TriangleMesh:
+    """What `read_mesh` gives of vertices (V, 3) float32 and triangles (T, 3), with the affine 4×4 that takes them to
+    RAS; triangles turn round where it mirrors. Sim2RealError, naming the surface: as there."""
+    vertices, triangles = _merged(name, vertices, triangles)
+    _require_closed(name, triangles)
+    if np.linalg.det(ras_from_source[:3, :3]) < 0.0:
+        triangles = np.ascontiguousarray(triangles[:, ::-1])
+    return TriangleMesh(transform_points(ras_from_source, vertices).astype(np.float32), triangles)
 
 
 def _space(path: Path, asked: Space | None) -> Space:

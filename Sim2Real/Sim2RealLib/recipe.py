@@ -27,6 +27,7 @@ from pydantic.dataclasses import dataclass
 
 from .errors import Sim2RealError
 from .recipe_faults import faults, shown
+from .scene_path import join_scene_path, split_scene_path
 
 MAX_RECIPE_BYTES = 2**20
 
@@ -89,21 +90,24 @@ class LocatedText(str):
 def _absolute(value: Any) -> Any:
     if not isinstance(value, str) or not value:
         return value
-    return Path(os.path.normpath(getattr(value, "folder", Path.cwd()) / Path(value).expanduser()))
+    path = getattr(value, "folder", Path.cwd()) / Path(value).expanduser()
+    file, node = split_scene_path(path) or (path, "")
+    return join_scene_path(os.path.normpath(file), node)
 
 
 def _written(path: Path, info: SerializationInfo) -> str:
     start = (info.context or {}).get("relative_to")
     if start is not None:
         try:
-            return Path(os.path.relpath(path, start)).as_posix()
+            file, node = split_scene_path(path) or (path, "")
+            return join_scene_path(os.path.relpath(file, start), node).as_posix()
         except ValueError:  # on Windows there is no way from one drive to another
             pass
     return path.as_posix()
 
 
 RecipePath = Annotated[Path, BeforeValidator(_absolute), PlainSerializer(_written, return_type=str)]
-"""A file or folder in a recipe: absolute in the model, relative to the written file on disk."""
+"""A file or folder, or a node in a scene (see `scene_path`): absolute in the model, relative in a written recipe."""
 
 
 def read_recipe(path: Path | str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .geometry import RAS_FROM_LPS, transform_points
 from .itk_io import detached_data, itk_image, read_itk, read_itk_slices, silent_stderr
 from .nifti import read_nifti
 from .provenance import input_record
+from .scene_path import scene_reader, split_scene_path
 from .volume import Volume
 
 LOG = logging.getLogger("sim2real")
@@ -30,7 +31,8 @@ _COVERAGE_SAMPLES = 64
 def read_volume(path: str | Path, role: str = "volume") -> tuple[Volume, dict[str, Any]]:
     """A scalar volume in RAS with its provenance: role, name, sha256, shape_ijk, spacing_mm.
 
-    path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder with one DICOM series, or one file of a series.
+    path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder with one DICOM series, one file of a series, or a volume in a scene
+    of Slicer's, ``case.mrb#CT`` (see `scene_path`).
     Integer values keep their dtype; floating-point ones become float32. One slice is a volume too, since its spacing
     and its projections are defined.
 
@@ -39,9 +41,7 @@ def read_volume(path: str | Path, role: str = "volume") -> tuple[Volume, dict[st
     several values a voxel, complex values, a sheared or singular grid, one whose place in the patient is not told.
     """
     volume, record = _read_grid(Path(path), role)
-    if volume.array.min() == volume.array.max():
-        raise Sim2RealError(f"{volume.name} is constant: every voxel is {volume.array.flat[0]}. Is it the right file?")
-    return volume, record
+    return require_contrast(volume), record
 
 
 def read_ct(path: str | Path) -> tuple[Volume, dict[str, Any]]:
@@ -49,7 +49,11 @@ def read_ct(path: str | Path) -> tuple[Volume, dict[str, Any]]:
 
     Sim2RealError as `read_volume`, for a DICOM series that is not CT, and for values that are not Hounsfield units.
     """
-    volume, record = read_volume(path, "ct")
+    return as_ct(*read_volume(path, "ct"))
+
+
+def as_ct(volume: Volume, record: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:
+    """What `read_ct` gives of a volume and its record; voxels below −1024 HU are raised in place."""
     if record.get("modality", "CT") != "CT":
         raise Sim2RealError(f"{volume.name} is a DICOM series of modality '{record['modality']}'; a CT is needed.")
     lowest, highest = volume.array.min(), volume.array.max()
@@ -85,8 +89,12 @@ def read_labels(path: str | Path, reference: Volume) -> tuple[Volume, dict[str, 
     Sim2RealError as for `read_volume` (a constant map may be read), for values that are not labels, and where no label
     lies inside the reference.
     """
-    stored, record = _read_grid(Path(path), "labels")
-    labels = Volume(_as_labels(stored), stored.ras_from_ijk, stored.name)
+    return place_labels(*_read_grid(Path(path), "labels"), reference)
+
+
+def place_labels(stored: Volume, record: dict[str, Any], reference: Volume) -> tuple[Volume, dict[str, Any]]:
+    """What `read_labels` gives of a map and its record."""
+    labels = as_labels(stored)
     if not labels.array.any():
         raise Sim2RealError(f"{labels.name} holds no label: every voxel is 0.")
     if labels.same_grid(reference):
@@ -96,7 +104,7 @@ def read_labels(path: str | Path, reference: Volume) -> tuple[Volume, dict[str, 
         raise Sim2RealError(
             f"{labels.name} does not overlap {reference.name}: they lie in different places. Is it a map of this CT?"
         )
-    resampled = Volume(_resample_nearest(labels, reference), reference.ras_from_ijk, labels.name)
+    resampled = Volume(resample_nearest(labels, reference), reference.ras_from_ijk, labels.name)
     lost = np.setdiff1d(label_ids(labels), label_ids(resampled))
     if not resampled.array.any():
         raise Sim2RealError(f"{labels.name}: none of its labels lies inside {reference.name}.")
@@ -117,6 +125,58 @@ def label_ids(labels: Volume) -> tuple[int, ...]:
     for plane in labels.array:
         present[plane] = True
     return tuple((np.flatnonzero(present[1:]) + 1).tolist())
+
+
+def grid_record(volume: Volume) -> dict[str, Any]:
+    """What a record keeps of a grid."""
+    return {"shape_ijk": list(volume.shape_ijk), "spacing_mm": volume.spacing_mm.tolist()}
+
+
+def as_labels(volume: Volume) -> Volume:
+    """The volume as uint8 or uint16. Sim2RealError if its values are not whole numbers from 0 to 65535."""
+    lowest, highest = volume.array.min(), volume.array.max()
+    if lowest < 0 or highest > HIGHEST_LABEL:
+        raise Sim2RealError(
+            f"{volume.name} is not a label map: its values run from {lowest:g} to {highest:g}, labels from 0 to "
+            f"{HIGHEST_LABEL}."
+        )
+    labels = volume.array.astype(np.uint8 if highest <= 255 else np.uint16)
+    if volume.array.dtype.kind == "f" and not np.array_equal(labels, volume.array):
+        raise Sim2RealError(
+            f"{volume.name} is not a label map: it holds fractions. A probability map, or interpolated?"
+        )
+    return Volume(labels, volume.ras_from_ijk, volume.name)
+
+
+def require_finite(volume: Volume) -> Volume:
+    """The volume; Sim2RealError if a voxel is NaN or infinite."""
+    for extreme in (volume.array.min(), volume.array.max()):
+        if not np.isfinite(extreme):
+            count = np.count_nonzero(~np.isfinite(volume.array))
+            raise Sim2RealError(f"{volume.name}: {count} voxels are NaN or infinite. Give them a value first.")
+    return volume
+
+
+def require_contrast(volume: Volume) -> Volume:
+    """The volume; Sim2RealError if all its voxels are the same."""
+    if volume.array.min() == volume.array.max():
+        raise Sim2RealError(f"{volume.name} is constant: every voxel is {volume.array.flat[0]}. Is it the right file?")
+    return volume
+
+
+def resample_nearest(labels: Volume, reference: Volume) -> np.ndarray:
+    """The voxels of `reference`, each with the label of the nearest voxel of a map, 0 outside it."""
+    lps = RAS_FROM_LPS @ reference.ras_from_ijk
+    image = sitk.Resample(
+        itk_image(labels),
+        reference.shape_ijk,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        lps[:3, 3].tolist(),
+        reference.spacing_mm.tolist(),
+        (lps[:3, :3] / reference.spacing_mm).ravel().tolist(),
+    )
+    return sitk.GetArrayFromImage(image)
 
 
 def write_volume(path: str | Path, volume: Volume) -> None:
@@ -144,18 +204,19 @@ def write_volume(path: str | Path, volume: Volume) -> None:
 
 
 def _read_grid(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
+    scene = split_scene_path(path)
+    volume, record = _read_path(path, role) if scene is None else scene_reader().read_grid(*scene, role)
+    return require_finite(volume), record | grid_record(volume)
+
+
+def _read_path(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
     if not path.exists():
         raise Sim2RealError(f"{path} does not exist.")
     try:
         dicom = path.is_dir() or (_suffix(path) not in _SUFFIXES and is_dicom(path))
-        volume, record = _read_dicom(path, role) if dicom else _read_file(path, role)
+        return _read_dicom(path, role) if dicom else _read_file(path, role)
     except OSError as error:
         raise Sim2RealError(f"{path} cannot be read: {error.strerror}.") from error
-    for extreme in (volume.array.min(), volume.array.max()):
-        if not np.isfinite(extreme):
-            count = np.count_nonzero(~np.isfinite(volume.array))
-            raise Sim2RealError(f"{volume.name}: {count} voxels are NaN or infinite. Give them a value first.")
-    return volume, record | {"shape_ijk": list(volume.shape_ijk), "spacing_mm": volume.spacing_mm.tolist()}
 
 
 def _read_file(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
@@ -186,37 +247,8 @@ def _suffix(path: Path) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
-def _as_labels(volume: Volume) -> np.ndarray:
-    lowest, highest = volume.array.min(), volume.array.max()
-    if lowest < 0 or highest > HIGHEST_LABEL:
-        raise Sim2RealError(
-            f"{volume.name} is not a label map: its values run from {lowest:g} to {highest:g}, labels from 0 to "
-            f"{HIGHEST_LABEL}."
-        )
-    labels = volume.array.astype(np.uint8 if highest <= 255 else np.uint16)
-    if volume.array.dtype.kind == "f" and not np.array_equal(labels, volume.array):
-        raise Sim2RealError(
-            f"{volume.name} is not a label map: it holds fractions. A probability map, or interpolated?"
-        )
-    return labels
-
-
 def _coverage(labels: Volume, reference: Volume) -> float:
     """The share of the voxels of `reference`, sampled evenly, that lie inside the grid of `labels`."""
     axes = [np.linspace(0, size - 1, min(size, _COVERAGE_SAMPLES)) for size in reference.shape_ijk]
     samples = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     return float(np.mean(labels.contains(transform_points(reference.ras_from_ijk, samples))))
-
-
-def _resample_nearest(labels: Volume, reference: Volume) -> np.ndarray:
-    lps = RAS_FROM_LPS @ reference.ras_from_ijk
-    image = sitk.Resample(
-        itk_image(labels),
-        reference.shape_ijk,
-        sitk.Transform(),
-        sitk.sitkNearestNeighbor,
-        lps[:3, 3].tolist(),
-        reference.spacing_mm.tolist(),
-        (lps[:3, :3] / reference.spacing_mm).ravel().tolist(),
-    )
-    return sitk.GetArrayFromImage(image)

@@ -14,6 +14,7 @@ from .layout import (
     DATASET_JSON,
     DISPLAY,
     FRAMES,
+    INPUTS,
     LOCK,
     RECIPE_YAML,
     REPORT_HTML,
@@ -117,7 +118,7 @@ def _check_names(dataset: Dataset) -> Iterator[Problem]:
     if missing:
         total = dataset.description.frame_count
         yield Problem(FRAMES, f"{len(missing)} of {total} frames are missing: {as_ranges(missing)}")
-    known = {DATASET_JSON, RECIPE_YAML, REPORT_HTML, LOCK, FRAMES}
+    known = {DATASET_JSON, RECIPE_YAML, REPORT_HTML, LOCK, FRAMES, INPUTS}
     for path in sorted(dataset.folder.iterdir()):
         if path.name not in known:
             yield Problem(path.name, _stray(path.name))

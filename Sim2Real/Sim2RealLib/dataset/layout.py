@@ -3,6 +3,7 @@
 ::
 
     dataset.json  recipe.yaml  report.html
+    inputs/                               copies of inputs that had no file of their own, of datasets made in Slicer
     frames/000/000123.<channel>.<ext>     1000 frames a folder
     frames/000/000123.json                commits the frame
 """
@@ -17,6 +18,7 @@ RECIPE_YAML = "recipe.yaml"
 REPORT_HTML = "report.html"
 LOCK = ".lock"
 FRAMES = "frames"
+INPUTS = "inputs"
 FRAMES_A_FOLDER = 1000
 MAX_FRAMES = 10_000_000
 TEMPORARY_SUFFIX = ".tmp"

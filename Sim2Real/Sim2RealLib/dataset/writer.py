@@ -19,6 +19,7 @@ from .files import storage_error, write_together
 from .layout import (
     DATASET_JSON,
     FRAMES,
+    INPUTS,
     LOCK,
     RECIPE_YAML,
     channel_file,
@@ -104,7 +105,7 @@ def create_or_resume(folder: Path | str, header: DatasetHeader, recipe_yaml: str
     for name, channel in header.channels.items():
         require_supported(name, channel)
     try:
-        _require_own_or_empty(folder)
+        require_own_or_empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
         try:
@@ -129,12 +130,14 @@ def _prepare(folder: Path, header: DatasetHeader, recipe: bytes, lock: FileLock)
     return DatasetWriter(folder, header, lock, completed)
 
 
-def _require_own_or_empty(folder: Path) -> None:
+def require_own_or_empty(folder: Path) -> None:
+    """Sim2RealError if a dataset cannot go into `folder` because it holds something else."""
     if folder.exists() and not folder.is_dir():
         raise Sim2RealError(f"{folder} is a file; a dataset needs a folder of its own.")
     if not folder.exists() or (folder / DATASET_JSON).exists():
         return
-    others = [path.name for path in folder.iterdir() if path.name != LOCK and not is_temporary(path.name)]
+    allowed = (LOCK, INPUTS)
+    others = [path.name for path in folder.iterdir() if path.name not in allowed and not is_temporary(path.name)]
     if others:
         raise Sim2RealError(f"{folder} is neither empty nor a dataset (it holds {others[0]}). Choose another folder.")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from Sim2RealLib import __version__
-from Sim2RealLib.engine import BACKEND_NAMES, available_memory_bytes, backend_problem, open_backend
-from Sim2RealLib.errors import Sim2RealError
+from . import __version__
+from .engine import BACKEND_NAMES, available_memory_bytes, backend_problem, open_backend
+from .errors import Sim2RealError
 
 MINIMUM_FREE_DISK_GB = 5.0
 

@@ -1,0 +1,153 @@
+"""The frames of a dataset as sequences in a scene: the picture of each, where it was taken, and the camera's place."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from ..dataset.layout import DISPLAY
+from ..dataset.reader import Dataset
+from ..dataset.schema import CameraEntry
+from ..errors import Sim2RealError
+from ..job import Done
+from .slice_views import face_picture, show_layers
+from .subject_hierarchy import file_under
+from .transforms import set_matrix
+from .volumes import show_image
+
+MAX_BYTES = 10**9
+"""Of pictures that are held in a scene; of a larger dataset every second, third, … frame is shown."""
+
+CARD_HEIGHT = 0.8
+"""Height of the picture as a share of its distance where the lens has no image plane: a card before the camera."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPicture:
+    """One frame, read: its picture (H, W) or (H, W, 3) uint8, the pose of its camera, and its record."""
+
+    index: int
+    picture: np.ndarray
+    ras_from_camera: np.ndarray
+    ras_from_ijk: np.ndarray
+    record: dict[str, Any]
+
+
+def stored_pictures(dataset: Dataset, distance_mm: Callable[[dict[str, Any]], float]) -> Iterator[StoredPicture | Done]:
+    """Read the pictures of a dataset, evenly chosen where all would take more than `MAX_BYTES`; touches no node.
+
+    distance_mm: of the picture from the camera in the 3D view, by the frame's record.
+
+    Sim2RealError: no frame yet, no channel `display`, a damaged frame.
+    """
+    dataset.require_channel(DISPLAY)
+    if not len(dataset):
+        raise Sim2RealError(f"{dataset.folder} holds no frame yet. Export some first.")
+    first = dataset.frame(dataset.indices[0]).channel(DISPLAY)
+    stride = max(1, -(-first.nbytes * len(dataset) // MAX_BYTES))
+    chosen = dataset.indices[::stride]
+    for done, index in enumerate(chosen, start=1):
+        frame = dataset.frame(index)
+        picture = _picture(frame.channel(DISPLAY))
+        camera = frame.parsed.camera
+        if camera is None:
+            raise Sim2RealError(f"{dataset.folder}: frame {index} does not say where its camera is.")
+        ras_from_camera = np.linalg.inv(np.array(camera.camera_from_world))
+        camera_from_ijk = _camera_from_ijk(camera, distance_mm(frame.record))
+        yield StoredPicture(index, picture, ras_from_camera, ras_from_camera @ camera_from_ijk, frame.record)
+        yield Done(done, len(chosen))
+
+
+class DatasetFrames:
+    """The sequences of one dataset in a scene. `add` each picture, then `finish`; then `select`."""
+
+    def __init__(self, scene: "slicer.vtkMRMLScene", dataset: Dataset) -> None:
+        self._scene, self._dataset = scene, dataset
+        self._logic = _sequences_logic(scene)
+        self._pictures: list[StoredPicture] = []
+        self._browser: Any = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the frames are in the scene still."""
+        return self._browser is not None and self._browser.GetScene() is not None
+
+    def add(self, picture: StoredPicture) -> None:
+        self._pictures.append(picture)
+
+    def finish(self) -> int:
+        """Put the sequences, their browser and what it shows into the scene; how many frames there are."""
+        name, scene = self._dataset.folder.name, self._scene
+        kind = "vtkMRMLVectorVolumeNode" if self._pictures[0].picture.ndim == 3 else "vtkMRMLScalarVolumeNode"
+        made = [self._sequence(f"{name} pictures"), self._sequence(f"{name} camera")]
+        for each in self._pictures:
+            image, pose = scene.CreateNodeByClass(kind), scene.CreateNodeByClass("vtkMRMLLinearTransformNode")
+            for node in (image, pose):
+                node.UnRegister(None)
+            show_image(image, each.picture, each.ras_from_ijk)
+            set_matrix(pose, each.ras_from_camera)
+            for sequence, node in zip(made, (image, pose), strict=True):
+                sequence.SetDataNodeAtValue(node, str(each.index))
+        self._browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", name)
+        for sequence in made:
+            self._browser.AddSynchronizedSequenceNode(sequence)
+        self._logic.UpdateProxyNodesFromSequences(self._browser)
+        proxies = [self._browser.GetProxyNode(sequence) for sequence in made]
+        proxies[0].CreateDefaultDisplayNodes()
+        proxies[0].GetDisplayNode().SetAutoWindowLevel(False)
+        if kind == "vtkMRMLScalarVolumeNode":
+            proxies[0].GetDisplayNode().SetWindowLevelMinMax(0, 255)
+        header = self._dataset.header
+        provenance = {"dataset": name, "simulator": header.simulator, "inputs": [dict(each) for each in header.inputs]}
+        file_under(scene, name, self._browser, *made, *proxies, provenance=provenance)
+        return len(self._pictures)
+
+    def select(self, number: int) -> StoredPicture:
+        """Show a frame: the nodes of the browser become its picture and pose."""
+        self._browser.SetSelectedItemNumber(number)
+        self._logic.UpdateProxyNodesFromSequences(self._browser)
+        return self._pictures[number]
+
+    def show_in(self, slice_node: "slicer.vtkMRMLSliceNode") -> None:
+        """Let a slice view face the picture that is selected."""
+        each = self._pictures[self._browser.GetSelectedItemNumber()]
+        show_layers(slice_node, self._browser.GetProxyNode(self._browser.GetMasterSequenceNode()))
+        face_picture(slice_node, each.ras_from_ijk, each.picture.shape[1], each.picture.shape[0])
+
+    def _sequence(self, name: str) -> Any:
+        sequence = self._scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+        sequence.SetIndexName("frame")
+        sequence.SetIndexUnit("")
+        sequence.SetIndexTypeFromString("numeric")
+        return sequence
+
+
+def _sequences_logic(scene: "slicer.vtkMRMLScene") -> "slicer.vtkSlicerSequencesLogic":
+    """That of Slicer's module; without the application one of our own, which also registers the node classes."""
+    if hasattr(slicer, "modules") and hasattr(slicer.modules, "sequences"):
+        return slicer.modules.sequences.logic()
+    logic = slicer.vtkSlicerSequencesLogic()
+    logic.SetMRMLScene(scene)
+    return logic
+
+
+def _picture(stored: np.ndarray) -> np.ndarray:
+    """A display image as it is shown: rows of pixels, colours last, 8 bits."""
+    image = np.ascontiguousarray(np.moveaxis(stored, 0, -1)) if stored.ndim == 3 else stored
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def _camera_from_ijk(camera: CameraEntry, distance_mm: float) -> np.ndarray:
+    """Where the pixels' centres lie in the camera frame: in the image plane of a pinhole, else on a card."""
+    matrix = np.eye(4)
+    if camera.matrix is None:
+        scale = CARD_HEIGHT * distance_mm / camera.height_px
+        scale_x, scale_y, middle_x, middle_y = scale, scale, camera.width_px / 2.0, camera.height_px / 2.0
+    else:
+        (focal_x, _, middle_x), (_, focal_y, middle_y), _ = camera.matrix
+        scale_x, scale_y = distance_mm / focal_x, distance_mm / focal_y
+    matrix[:2, :2] = np.diag([scale_x, scale_y])
+    matrix[:3, 3] = [(0.5 - middle_x) * scale_x, (0.5 - middle_y) * scale_y, distance_mm]
+    return matrix
