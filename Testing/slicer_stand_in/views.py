@@ -113,6 +113,7 @@ class View(QWidget):
         grabber = vtk.vtkWindowToImageFilter()
         grabber.SetInput(self._window)
         grabber.ReadFrontBufferOff()
+        grabber.ShouldRerenderOff()
         grabber.Update()
         image = grabber.GetOutput()
         columns, rows, _ = image.GetDimensions()

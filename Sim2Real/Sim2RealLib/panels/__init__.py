@@ -1,0 +1,1 @@
+"""What the panels of the three modules share in Slicer: Qt only, and the parts that need it."""

@@ -1,0 +1,151 @@
+"""What the panels of the three modules have in common: a .ui bound to the typed parameter node, and jobs with a row."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from ..errors import Sim2RealError
+from ..job import Done
+from .job_row import JobRow
+from .worker import Cancelled, shared_worker
+
+
+class Panel(VTKObservationMixin):
+    """Base of a module's panel.
+
+    ui_path: the .ui file. parameter_node: makes or finds the wrapped parameter node of the scene.
+    sections: .ui files whose widgets go to the panel's end, such as the dataset section; their widgets are in `ui` too.
+    """
+
+    def __init__(self, ui_path: str, parameter_node: Callable[[], Any], sections: tuple[str, ...] = ()) -> None:
+        VTKObservationMixin.__init__(self)
+        self.widget = slicer.util.loadUI(ui_path)
+        for section in sections:
+            self.widget.layout().addWidget(slicer.util.loadUI(section))
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.worker = shared_worker()
+        self.job_row = JobRow(self.worker.cancel)
+        self.widget.layout().addWidget(self.job_row.widget)
+        self.parameters: Any = None
+        self._parameter_node, self._gui_tag = parameter_node, None
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_changed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_changed)
+
+    def parameters_changed(self) -> None:
+        """A parameter has another value, or the scene another parameter node; for subclasses."""
+
+    def scene_closes(self) -> None:
+        """The scene is about to lose its nodes; for subclasses that keep some."""
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        if self.parameters is None:
+            self._connect(self._parameter_node())
+
+    def exit(self) -> None:
+        """The user leaves the module."""
+        self._connect(None)
+
+    def cleanup(self) -> None:
+        """The panel goes."""
+        self._connect(None)
+        self.removeObservers()
+        self.worker.close()
+
+    def run(
+        self,
+        title: str,
+        steps: Iterator[Any],
+        done: Callable[[Any], None],
+        stepped: Callable[[Any], None] | None = None,
+    ) -> None:
+        """Run a generator on the worker, shown in the panel's row.
+
+        `Done` values it yields are shown as progress, others given to `stepped`; `done` gets what it returns. The
+        panel hears of the start and the end by `parameters_changed`.
+        """
+        if self.worker.busy:
+            self.job_row.end(_("Wait for what is running, or cancel it."), error=True)
+            return
+        returned: list[Any] = []
+
+        def ended(error: BaseException | None) -> None:
+            self.job_row.clear()
+            if isinstance(error, Cancelled):
+                self.job_row.end(_("{title}: stopped.").format(title=title))
+            elif error is not None:
+                self.fail(error)
+            else:
+                with self.attempt():
+                    done(returned[0])
+            self.parameters_changed()
+
+        def show(value: Any) -> None:
+            if isinstance(value, Done):
+                self.job_row.show(value)
+            elif stepped is not None:
+                stepped(value)
+
+        self.job_row.begin(title)
+        self.worker.start(_returning(steps, returned), show, ended)
+        self.parameters_changed()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Say what goes wrong inside in the panel's row."""
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Say an error in the panel's row; one that is not meant for users goes to Slicer's log with its origin."""
+        if isinstance(error, Sim2RealError):
+            self.job_row.end(str(error), error=True)
+            return
+        logging.error("".join(traceback.format_exception(error)))
+        message = _("{kind}: {error} (more in the application log)").format(kind=type(error).__name__, error=error)
+        self.job_row.end(message, error=True)
+
+    def _scene_closes(self, _scene: object, _event: str) -> None:
+        self.worker.cancel()
+        self._connect(None)
+        self.scene_closes()
+
+    def _scene_changed(self, _scene: object, _event: str) -> None:
+        if self.widget.visible:
+            self._connect(self._parameter_node())
+
+    def _connect(self, parameters: Any) -> None:
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._gui_tag)
+            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
+        self.parameters = parameters
+        if parameters is not None:
+            self._gui_tag = parameters.connectGui(self.ui)
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
+            self.parameters_changed()
+
+    def _parameters_modified(self, _node: object, _event: str) -> None:
+        with self.attempt():
+            self.parameters_changed()
+
+
+def shared_ui(name: str) -> str:
+    """The path of a .ui file that the modules share."""
+    return str(Path(slicer.modules.sim2real.path).parent / "Resources" / "UI" / name)
+
+
+def _returning(steps: Iterator[Any], returned: list[Any]) -> Iterator[Any]:
+    """The same steps; what the generator returns is put into a list."""
+    returned.append((yield from steps))
