@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.label_table import classes_present, label_groups
+from Sim2RealLib.label_table import LabelMap, classes_present, label_groups, read_label_map
 from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
-from Sim2RealLib.volume_io import read_ct, read_labels, read_mask
+from Sim2RealLib.volume_io import read_ct, read_mask
 
 from .pelvis.phantom import generate_pelvis
 from .physics.materials import material
@@ -21,7 +21,7 @@ from .recipe import Implant, Input, PelvisAnatomy
 @dataclass(frozen=True, eq=False)
 class Anatomy:
     """labels: on the grid of `hu`, or None. classes: those that occur in `labels`. label_groups: the kind of tissue of
-    every label id that the table knows. implants: a mask on a grid of its own
+    every label id that has one. implants: a mask on a grid of its own
     and a material each. inputs: a provenance record for every file or generator."""
 
     hu: Volume
@@ -35,18 +35,17 @@ class Anatomy:
 
 def load_anatomy(section: Input) -> Anatomy:
     """Read or generate what the recipe's `input` names. Raises Sim2RealError for anything wrong with a file."""
-    implants, implant_records = _read_implants(section.implants)
+    implants, implant_records = read_implants(section.implants)
+    groups = label_groups(section.label_table)
     if section.volume is None:
         phantom = generate_pelvis(section.anatomy.seed, section.anatomy.spacing_mm)
-        hu, labels, landmarks, records = phantom.hu, phantom.labels, phantom.landmarks, [_generator(section.anatomy)]
+        hu, landmarks, records = phantom.hu, phantom.landmarks, [_generator(section.anatomy)]
+        labels = LabelMap(phantom.labels, classes_present(phantom.labels, section.label_table), groups)
     else:
         hu, labels, landmarks, records = _read_patient(section)
-    classes = () if labels is None else classes_present(labels, section.label_table)
     return Anatomy(
         whole_hu(hu),
-        labels,
-        classes,
-        label_groups(section.label_table),
+        *((None, (), groups) if labels is None else (labels.labels, labels.classes, labels.groups)),
         landmarks,
         implants,
         (*records, *implant_records),
@@ -57,13 +56,13 @@ def _generator(anatomy: PelvisAnatomy) -> dict[str, Any]:
     return {"role": "anatomy", "name": "generated pelvis", "license": "Apache-2.0", **anatomy.model_dump()}
 
 
-def _read_patient(section: Input) -> tuple[Volume, Volume | None, Mapping[str, np.ndarray], list[dict[str, Any]]]:
+def _read_patient(section: Input) -> tuple[Volume, LabelMap | None, Mapping[str, np.ndarray], list[dict[str, Any]]]:
     hu, record = read_ct(section.volume)
     origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
     records = [record | origin]
     labels, landmarks = None, {}
     if section.labels is not None:
-        labels, record = read_labels(section.labels, hu)
+        labels, record = read_label_map(section.labels, hu, section.label_table)
         records.append(record)
     if section.landmarks is not None:
         landmarks, record = read_landmarks(section.landmarks)
@@ -71,7 +70,8 @@ def _read_patient(section: Input) -> tuple[Volume, Volume | None, Mapping[str, n
     return hu, labels, landmarks, records
 
 
-def _read_implants(implants: tuple[Implant, ...]) -> tuple[tuple[tuple[Volume, str], ...], list[dict[str, Any]]]:
+def read_implants(implants: tuple[Implant, ...]) -> tuple[tuple[tuple[Volume, str], ...], list[dict[str, Any]]]:
+    """The masks with their materials, and the provenance of their files. Sim2RealError for anything wrong with them."""
     masks, records = [], []
     for implant in implants:
         material(implant.material)

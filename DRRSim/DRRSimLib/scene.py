@@ -1,7 +1,10 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from Sim2RealLib.engine import Backend
 from Sim2RealLib.volume import Volume
 
 from .anatomy import Anatomy
@@ -16,9 +19,28 @@ from .physics.spectra import (
     spectrum_from_spekpy,
 )
 from .physics.tissues import RULES, classify
+from .projection.label_projector import LabelScene, build_label_scene
 from .projection.material_volume import AIR, MaterialVolume
-from .projection.projector import XrayScene
+from .projection.projector import XrayScene, build_scene
 from .recipe import Materials, Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """An anatomy on a backend: all that stays where the C-arm, the beam, the noise and the window change.
+
+    labels: None where the anatomy has none.
+    """
+
+    anatomy: Anatomy
+    scene: XrayScene
+    labels: LabelScene | None
+
+
+def build_patient(anatomy: Anatomy, section: Materials, backend: Backend) -> Patient:
+    """Put an anatomy on a backend. Sim2RealError where the memory does not suffice."""
+    scene = build_scene(backend, material_volumes(anatomy, section))
+    return Patient(anatomy, scene, None if anatomy.labels is None else build_label_scene(backend, anatomy.labels))
 
 
 def material_volumes(anatomy: Anatomy, section: Materials) -> list[MaterialVolume]:

@@ -17,11 +17,11 @@ from .acquisition.views import angle_ranges, sample_pose
 from .anatomy import Anatomy, load_anatomy
 from .frames.display import log_attenuation, to_display
 from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
-from .projection.label_projector import LabelScene, build_label_scene, project_labels
-from .projection.projector import XrayScene, build_scene
+from .projection.label_projector import LabelScene, project_labels
+from .projection.projector import XrayScene
 from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
 from .recipe import DrrRecipe
-from .scene import beam, material_volumes
+from .scene import Patient, beam, build_patient
 
 LOG = logging.getLogger("sim2real")
 
@@ -38,12 +38,22 @@ class DrrSimulation:
 
     recipe: DrrRecipe
     header: DatasetHeader
-    anatomy: Anatomy
+    patient: Patient
     planes: tuple[CArmDevice, ...]
     isocenter_ras: np.ndarray
-    scene: XrayScene
-    labels: LabelScene | None
     exposure: Exposure
+
+    @property
+    def anatomy(self) -> Anatomy:
+        return self.patient.anatomy
+
+    @property
+    def scene(self) -> XrayScene:
+        return self.patient.scene
+
+    @property
+    def labels(self) -> LabelScene | None:
+        return self.patient.labels
 
     def view(self, index: int) -> tuple[CArmPose, XrayView, list[str]]:
         """Pose and geometry of frame `index`, and what of the planned pose was clamped to the device's range."""
@@ -132,8 +142,24 @@ def material_channel(name: str) -> str:
 def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
     """Load the recipe's inputs and put them on the backend. Sim2RealError for whatever is wrong with them."""
     _require_reachable(recipe)
-    anatomy = load_anatomy(recipe.input)
-    scene = build_scene(backend, material_volumes(anatomy, recipe.physics.materials))
+    return simulation_of(recipe, backend, load_anatomy(recipe.input))
+
+
+def simulation_of(
+    recipe: DrrRecipe, backend: Backend, anatomy: Anatomy, before: DrrSimulation | None = None
+) -> DrrSimulation:
+    """A recipe of an anatomy at hand; its `input` is not read. Sim2RealError where they do not fit.
+
+    before: another recipe of the same anatomy on the same backend, whose patient is taken over unless voxels become
+        other materials: a change of C-arm, views, beam, noise or window is then quick.
+    """
+    _require_reachable(recipe)
+    materials = recipe.physics.materials
+    if before is not None and before.recipe.physics.materials == materials:
+        patient = before.patient
+    else:
+        patient = build_patient(anatomy, materials, backend)
+    scene = patient.scene
     _require_names("output.thickness", recipe.output.thickness, [entry.name for entry in anatomy.classes])
     _require_names("output.material_thickness", recipe.output.material_thickness, scene.materials)
     if recipe.output.heatmaps is not None and not anatomy.landmarks:
@@ -141,8 +167,7 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
             "output.heatmaps: this input has no landmarks. Give input.landmarks, or leave heatmaps out."
         )
     exposure = Exposure(beam(recipe.physics.spectrum, scene), recipe.physics.noise.model(), recipe.seed)
-    labels = build_label_scene(backend, anatomy.labels) if anatomy.labels is not None else None
-    _require_image_memory(recipe, backend, scene, anatomy)
+    _require_image_memory(recipe, patient)
     isocenter = _isocenter(recipe, anatomy)
     _warn_of_misplacement(anatomy, isocenter)
     header = DatasetHeader(
@@ -159,7 +184,7 @@ def open_simulation(recipe: DrrRecipe, backend: Backend) -> DrrSimulation:
             "landmarks_ras": {name: position.tolist() for name, position in anatomy.landmarks.items()},
         },
     )
-    return DrrSimulation(recipe, header, anatomy, recipe.carm.planes(), isocenter, scene, labels, exposure)
+    return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure)
 
 
 def _require_reachable(recipe: DrrRecipe) -> None:
@@ -203,16 +228,17 @@ def _require_isocenter_on_detector(recipe: DrrRecipe, device: CArmDevice) -> Non
         )
 
 
-def _require_image_memory(recipe: DrrRecipe, backend: Backend, scene: XrayScene, anatomy: Anatomy) -> None:
+def _require_image_memory(recipe: DrrRecipe, patient: Patient) -> None:
     """Sim2RealError if the images of a frame do not fit, counted as float32 pages of the detector's size."""
     device = max(recipe.carm.planes(), key=lambda plane: plane.width_px * plane.height_px)
     output = recipe.output
-    pages = 2 * len(scene.materials) + WORKING_PAGES + len(anatomy.classes) // 4
+    pages = 2 * len(patient.scene.materials) + WORKING_PAGES + len(patient.anatomy.classes) // 4
     pages += len(output.thickness) + len(output.material_thickness)
     if output.heatmaps is not None:
-        pages += len(anatomy.landmarks) // output.heatmaps.downsampling**2
+        pages += len(patient.anatomy.landmarks) // output.heatmaps.downsampling**2
     needed = 4 * device.width_px * device.height_px * pages
-    require_memory(backend, needed, f"A frame of {device.width_px} × {device.height_px} pixels", "Take a smaller one.")
+    what = f"A frame of {device.width_px} × {device.height_px} pixels"
+    require_memory(patient.scene.backend, needed, what, "Take a smaller one.")
 
 
 def _require_names(field: str, names: tuple[str, ...], known: Sequence[str]) -> None:

@@ -15,10 +15,12 @@ from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from Sim2RealLib.cameras import PinholeCamera
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.geometry import rotation, transform_points
+from Sim2RealLib.geometry import invert_rigid, rotation, transform_points
 from Sim2RealLib.recipe import strict_dataclass
 
 RIGHT, ANTERIOR, SUPERIOR = np.eye(3)
+CENTRAL_RAY = np.array([0.0, 0.0, 1.0])
+"""In the source frame."""
 
 MAX_SIDE_PX = 8192
 """More than any flat detector has."""
@@ -52,6 +54,12 @@ class CArmDevice:
         if self.source_to_isocenter_mm >= self.source_to_detector_mm:
             raise ValueError("the isocentre must lie between source and detector")
         return self
+
+    def resized(self, width_px: int) -> "CArmDevice":
+        """The same detector with rows of `width_px` square pixels; its height becomes a whole number of them."""
+        pixel_mm = self.width_px * self.pixel_mm / width_px
+        height_px = max(1, round(self.height_px * self.pixel_mm / pixel_mm))
+        return replace(self, width_px=width_px, height_px=height_px, pixel_mm=pixel_mm)
 
 
 DEVICES = {
@@ -149,6 +157,18 @@ def clamp_angles(device: CArmDevice, pose: CArmPose) -> CArmPose:
     )
 
 
+def source_from_pose(pose: CArmPose) -> np.ndarray:
+    """The source frame of a pose in RAS: rigid 4×4, ras_from_source (x right, y down, z towards the detector)."""
+    # Seen from the front, a positive primary angle turns anterior towards the patient's left, that is −right.
+    turned = rotation(SUPERIOR, pose.primary_deg) @ rotation(RIGHT, pose.secondary_deg)
+    straight = np.eye(4)
+    straight[:3, :3] = turned[:3, :3] @ np.stack([RIGHT, -SUPERIOR, ANTERIOR], axis=1)
+    # The image is mirrored: clockwise in it is counter-clockwise in the source frame.
+    ras_from_source = straight @ rotation(CENTRAL_RAY, pose.in_plane_deg)
+    ras_from_source[:3, 3] = np.array(pose.isocenter_ras) - pose.source_to_isocenter_mm * ras_from_source[:3, 2]
+    return ras_from_source
+
+
 def view_from_pose(device: CArmDevice, pose: CArmPose) -> XrayView:
     """The view of a device in a pose; Sim2RealError if the device cannot reach it."""
     problems = limit_problems(device, pose)
@@ -156,19 +176,10 @@ def view_from_pose(device: CArmDevice, pose: CArmPose) -> XrayView:
         raise Sim2RealError(
             f"This pose cannot be taken: {'; '.join(problems)}. Change it, or allow clamping (views.on_limit: clamp)."
         )
-    # Seen from the front, a positive primary angle turns anterior towards the patient's left, that is −right.
-    turned = rotation(SUPERIOR, pose.primary_deg) @ rotation(RIGHT, pose.secondary_deg)
-    to_detector, up, mirrored_right = (turned[:3, :3] @ axis for axis in (ANTERIOR, SUPERIOR, RIGHT))
-    source_axes = np.eye(4)
-    source_axes[:3, :3] = np.stack([mirrored_right, -up, to_detector])
-    # The image is mirrored: clockwise in it is counter-clockwise in the source frame.
-    camera_from_ras = rotation([0.0, 0.0, 1.0], -pose.in_plane_deg) @ source_axes
-    source = np.array(pose.isocenter_ras) - pose.source_to_isocenter_mm * to_detector
-    camera_from_ras[:3, 3] = -camera_from_ras[:3, :3] @ source
-
     focal_px = pose.source_to_detector_mm / device.pixel_mm
     center = np.array([device.width_px, device.height_px]) / 2 - np.array(pose.detector_offset_mm) / device.pixel_mm
     camera = PinholeCamera(-focal_px, focal_px, *center.tolist(), device.width_px, device.height_px)
+    camera_from_ras = invert_rigid(source_from_pose(pose))
     return XrayView(camera, camera_from_ras, pose.source_to_detector_mm, _open_field(device, pose, center))
 
 

@@ -1,0 +1,67 @@
+"""Single images of a patient, one pose after the other: what a live view shows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .acquisition.carm import CArmDevice, CArmPose, XrayView, view_from_pose
+from .frames.display import log_attenuation
+from .frames.outlines import outlines
+from .physics.detector_signal import DeviceSpectrum
+from .projection.label_projector import project_labels
+from .projection.radiograph import Exposure, expose
+from .recipe import Noise, Physics, Spectrum
+from .scene import Patient, beam
+
+PREVIEW_PX = 256
+"""Width of the image that follows the hand."""
+REST_MS = 200
+"""How long the hand must rest for the full image."""
+
+
+@dataclass(frozen=True, eq=False)
+class XrayImage:
+    """One image: with what and from where it was taken, −ln(I / I₀) as float32 (H, W), and the outlines of the labels'
+    masks, if they were asked for: label ids, uint16 (H, W)."""
+
+    device: CArmDevice
+    pose: CArmPose
+    view: XrayView
+    attenuation: np.ndarray
+    outlines: np.ndarray | None
+
+
+class Fluoroscope:
+    """Takes images of one patient, on the thread that calls it."""
+
+    def __init__(self, patient: Patient) -> None:
+        self.patient = patient
+        self._beams: dict[Spectrum, DeviceSpectrum] = {}
+
+    def image(
+        self, device: CArmDevice, pose: CArmPose, physics: Physics, with_masks: bool = False, seed: int = 0
+    ) -> XrayImage:
+        """The image of a pose with the noise that `physics` asks for. Sim2RealError if the device cannot reach it.
+
+        physics: its `materials` are those that the patient was made with.
+        """
+        view = view_from_pose(device, pose)
+        spectrum = self._beam(physics.spectrum)
+        intensity = expose(self.patient.scene, view, Exposure(spectrum, physics.noise.model(), seed))
+        drawn = None
+        if with_masks and self.patient.labels is not None:
+            drawn = outlines(project_labels(self.patient.labels, view).masks, intensity.shape)
+        return XrayImage(device, pose, view, log_attenuation(intensity, spectrum.open_beam_kev), drawn)
+
+    def preview(
+        self, device: CArmDevice, pose: CArmPose, physics: Physics, width_px: int, with_masks: bool = False
+    ) -> XrayImage:
+        """The same field in `width_px` pixels a row and without noise."""
+        clean = physics.model_copy(update={"noise": Noise(photons_per_pixel=None)})
+        small = device.resized(width_px) if width_px < device.width_px else device
+        return self.image(small, pose, clean, with_masks)
+
+    def _beam(self, section: Spectrum) -> DeviceSpectrum:
+        if section not in self._beams:
+            self._beams[section] = beam(section, self.patient.scene)
+        return self._beams[section]

@@ -1,0 +1,78 @@
+"""The X-ray image of a C-arm in the scene: a volume of one slice on its detector, and the outlines of masks over it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import slicer
+
+from Sim2RealLib.mrml.subject_hierarchy import PROVENANCE
+from Sim2RealLib.mrml.volumes import show_image
+from Sim2RealLib.simulation import LabelClass
+
+from ..acquisition.detector_plane import ras_from_pixels
+from ..fluoroscope import XrayImage
+from ..frames.display import Polarity, Window
+from ..frames.frame_labels import pose_record
+from .film import apply_window
+from .owned_nodes import own
+
+IMAGE, OUTLINES = "DRRSim.Image", "DRRSim.Outlines"
+"""Roles of the C-arm's references."""
+
+NO_PHOTON = np.float32(30.0)
+"""What stands for an infinite −ln(I / I₀), where no photon arrived: e⁻³⁰ is beyond any detector."""
+
+
+def show_xray(
+    carm: "slicer.vtkMRMLLinearTransformNode",
+    image: XrayImage,
+    window: Window,
+    polarity: Polarity,
+    provenance: Mapping[str, Any],
+) -> "slicer.vtkMRMLScalarVolumeNode":
+    """Put an image of −ln(I / I₀) on the C-arm's detector and see it through a window.
+
+    provenance: plain JSON, what was imaged and how; the pose is added.
+    """
+    node, new = own(carm, IMAGE, "vtkMRMLScalarVolumeNode", "X-ray")
+    if new:
+        node.CreateDefaultDisplayNodes()
+    finite = np.where(np.isfinite(image.attenuation), image.attenuation, NO_PHOTON)
+    show_image(node, finite, ras_from_pixels(image.view))
+    apply_window(node, window, polarity)
+    pose = {"device": image.device.name, **pose_record(image.pose, image.view)}
+    node.SetAttribute(PROVENANCE, json.dumps({"carm": pose, **provenance}))
+    return node
+
+
+def show_outlines(
+    carm: "slicer.vtkMRMLLinearTransformNode", image: XrayImage, classes: Sequence[LabelClass]
+) -> "slicer.vtkMRMLLabelMapVolumeNode":
+    """Outlines of the masks, with which the image was taken, in the colours of their classes: a label layer for slice
+    views."""
+    node, new = own(carm, OUTLINES, "vtkMRMLLabelMapVolumeNode", "X-ray masks")
+    if new:
+        node.CreateDefaultDisplayNodes()
+        colors = carm.GetScene().AddNewNodeByClass("vtkMRMLColorTableNode", f"{node.GetName()} colors")
+        colors.SetTypeToUser()
+        _name_colors(colors, classes)
+        node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
+    _name_colors(node.GetDisplayNode().GetColorNode(), classes)
+    show_image(node, image.outlines, ras_from_pixels(image.view))
+    return node
+
+
+def _name_colors(colors: "slicer.vtkMRMLColorTableNode", classes: Sequence[LabelClass]) -> None:
+    """Make a table that of the classes, unless it is already."""
+    count = 1 + max((entry.id for entry in classes), default=0)
+    known = colors.GetNumberOfColors() == count
+    if known and all(colors.GetColorName(entry.id) == entry.name for entry in classes):
+        return
+    modified = colors.StartModify()
+    colors.SetNumberOfColors(count)
+    colors.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
+    for entry in classes:
+        colors.SetColor(entry.id, entry.name, *(part / 255.0 for part in entry.color), 1.0)
+    colors.EndModify(modified)

@@ -1,0 +1,1 @@
+"""The sections of DRRSim's panel; they need Qt."""

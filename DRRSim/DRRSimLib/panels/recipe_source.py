@@ -1,0 +1,173 @@
+"""The panel as a recipe, and a recipe in the panel."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import FloatRange
+
+from Sim2RealLib.dataset.schema import validated
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.job import Done
+from Sim2RealLib.label_table import read_label_map
+from Sim2RealLib.landmarks import read_landmarks
+from Sim2RealLib.mrml.inputs import InputFiles
+from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.segmentations import make_segmentation
+from Sim2RealLib.mrml.volumes import make_volume, volume_of
+from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.volume_io import read_ct
+
+from .. import simulator
+from ..acquisition.carm import DEVICES, CArmDevice
+from ..frame_record import DrrRecord
+from ..mrml.carm_nodes import is_carm
+from ..mrml.patient_nodes import add_pelvis
+from ..mrml.recipe_nodes import carm_section, input_section
+from ..recipe import DrrRecipe, Input
+from .carm_section import CArmSection
+from .pose_parameters import recipe_of, set_device_parameters
+from .sample import pelvis_steps
+from .stored_frame import pose_of_frame, show_stored_landmarks
+from .technique import chosen_display, chosen_physics, set_technique_parameters
+from .xray_section import XraySection
+
+LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
+"""Volumes that keep their file in the scene."""
+
+KEPT_INPUTS = ("implants", "source", "license")
+"""Of the input of a loaded recipe: what the panel does not show."""
+
+
+class DrrRecipeSource:
+    """`RecipeSource` of the shared dataset section."""
+
+    simulator = simulator
+
+    def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
+        self._panel, self._carm, self._xray = panel, carm, xray
+
+    def recipe(self, inputs: InputFiles) -> dict[str, Any]:
+        """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
+        parameters = self._panel.parameters
+        if parameters.ct is None or not is_carm(parameters.carm):
+            raise Sim2RealError(_("Choose a CT first, or make a sample pelvis."))
+        loaded = recipe_of(parameters)
+        content = loaded.model_dump(mode="json") if loaded is not None else {"simulator": "drr"}
+        views, output = content.get("views", {}), content.get("output", {})
+        kept = {
+            key: value for key, value in content.get("input", {}).items() if key in ("implants", "source", "license")
+        }
+        nodes = parameters.ct, parameters.segmentation, parameters.landmarks
+        primary, secondary = parameters.primaryRangeDeg, parameters.secondaryRangeDeg
+        jitter = {"in_plane_deg": parameters.inPlaneJitterDeg, "isocenter_mm": parameters.isocenterJitterMm}
+        return content | {
+            "seed": parameters.seed,
+            "input": kept | input_section(inputs, *nodes),
+            "carm": carm_section(parameters.carm),
+            "views": views
+            | {
+                "count": parameters.count,
+                "sampler": parameters.sampler,
+                "primary_range_deg": [primary.minimum, primary.maximum],
+                "secondary_range_deg": [secondary.minimum, secondary.maximum],
+                "in_plane_deg": parameters.inPlaneDeg,
+                "jitter": views.get("jitter", {}) | jitter,
+            },
+            "physics": chosen_physics(parameters).model_dump(mode="json"),
+            "output": output | {"display": output.get("display", {}) | chosen_display(parameters)},
+        }
+
+    def apply_recipe(self, recipe: DrrRecipe) -> None:
+        """Load the recipe's inputs into the scene and set the panel as it says."""
+        device = recipe.carm.device
+        device = device if isinstance(device, CArmDevice) else DEVICES.get(device)
+        if device is None:
+            raise Sim2RealError(
+                _("This recipe images with a biplane, {name}; the panel has one C-arm. Run it with 'sim2real export'.")
+                .format(name=recipe.carm.device)
+            )  # fmt: skip
+        section = recipe.input
+        if section.volume is None:
+            anatomy = section.anatomy
+            self._panel.run(
+                _("Making a pelvis"),
+                pelvis_steps(anatomy),
+                lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, *made)),
+            )
+            return
+        ct = _loaded_volume(section.volume)
+        reference = None if ct is None else volume_of(ct)
+        self._panel.run(
+            _("Loading the inputs"),
+            _input_steps(section, reference),
+            lambda read: self._set(recipe, device, *_input_nodes(section, ct, *read)),
+        )
+
+    def picture_distance_mm(self, record: dict[str, Any]) -> float:
+        """A stored image is shown on its detector."""
+        return _parsed(record).carm.source_to_detector_mm
+
+    def picture_shown(self, picture: Any) -> None:
+        """The C-arm goes where a stored frame was taken; live is off, or it would show another image there."""
+        record = _parsed(picture.record)
+        self._xray.leave_view()
+        self._carm.stand_as(record.carm.device, pose_of_frame(record))
+        show_stored_landmarks(self._panel.parameters.carm, record)
+
+    def _set(self, recipe: DrrRecipe, device: CArmDevice, ct: Any, segmentation: Any, landmarks: Any) -> None:
+        parameters, views = self._panel.parameters, recipe.views
+        modified = parameters.parameterNode.StartModify()
+        parameters.recipe = recipe.model_dump_json()
+        parameters.ct, parameters.segmentation, parameters.landmarks = ct, segmentation, landmarks
+        set_device_parameters(parameters, device)
+        set_technique_parameters(parameters, recipe.physics, recipe.output.display)
+        parameters.primaryDeg = sum(views.primary_range_deg) / 2.0
+        parameters.secondaryDeg = sum(views.secondary_range_deg) / 2.0
+        parameters.inPlaneDeg = (views.in_plane_deg + 180.0) % 360.0 - 180.0
+        parameters.primaryRangeDeg = FloatRange(*views.primary_range_deg)
+        parameters.secondaryRangeDeg = FloatRange(*views.secondary_range_deg)
+        parameters.inPlaneJitterDeg = views.jitter.in_plane_deg
+        parameters.isocenterJitterMm = views.jitter.isocenter_mm
+        parameters.count, parameters.sampler, parameters.seed = views.count, views.sampler.value, recipe.seed
+        parameters.parameterNode.EndModify(modified)
+        self._carm.center_as(recipe.carm.isocenter_ras)
+
+
+def _parsed(record: dict[str, Any]) -> DrrRecord:
+    return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
+
+
+def _loaded_volume(path: Path) -> Any:
+    """The volume of a file as Slicer loads it, so that it keeps its file; None of a DICOM folder or a scene's node."""
+    if not path.is_file() or not path.name.lower().endswith(LOADED_BY_SLICER):
+        return None
+    return slicer.util.loadVolume(str(path))
+
+
+def _input_steps(section: Input, reference: Any) -> Iterator[Done]:
+    """Read what Slicer did not load; returns the CT or None, the label map or None, the landmarks or None."""
+    yield Done(0, 0, section.volume.name)
+    ct = read_ct(section.volume)[0] if reference is None else None
+    labels = landmarks = None
+    if section.labels is not None:
+        yield Done(0, 0, section.labels.name)
+        labels = read_label_map(section.labels, reference if ct is None else ct, section.label_table)[0]
+    if section.landmarks is not None:
+        landmarks = read_landmarks(section.landmarks)[0]
+    return ct, labels, landmarks
+
+
+def _input_nodes(section: Input, ct_node: Any, ct: Any, labels: Any, landmarks: Any) -> tuple[Any, Any, Any]:
+    scene, name = slicer.mrmlScene, section.volume.name
+    if ct_node is None:
+        ct_node = make_volume(scene, ct, name)
+    segmentation = None
+    if labels is not None:
+        segmentation = make_segmentation(scene, labels.labels, labels.classes, section.labels.name)
+    points = None
+    if landmarks is not None:
+        points = make_landmarks(scene, landmarks, section.landmarks.name)
+    return ct_node, segmentation, points
