@@ -11,19 +11,19 @@ from pydantic_core import to_jsonable_python
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
-from Sim2RealLib.label_table import classes_present
+from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.mesh_io import read_mesh
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
-from Sim2RealLib.volume_io import read_ct, read_labels
+from Sim2RealLib.volume_io import read_ct
 
 from .centerline import Centerline
-from .colon import ColonShape, generate_colon, label_classes, scan_colon
+from .colon import ColonShape, ScannedColon, generate_colon, label_classes, scan_colon
 from .colon.labels import label_surface
 from .colon.lesions import lesion_shares
 from .colon.surface import colon_mesh, lumen_box
-from .colonography import PatientPosition, segment_lumen, trace_centerline
+from .colonography import ColonLumen, PatientPosition, segment_lumen, trace_centerline
 from .colonography.findings import doubts, findings
 from .colonography.grid import cropped
 from .colonography.mesh_scan import scan_mesh
@@ -67,7 +67,7 @@ class Anatomy:
 def load_anatomy(section: Input) -> Anatomy:
     """Read or generate what the recipe's `input` names. Sim2RealError for anything wrong with a file or its colon."""
     if section.anatomy is not None:
-        return _generated(section.anatomy)
+        return generated_colon(section.anatomy)[1]
     return _from_ct(section, *read_ct(section.volume)) if section.mesh is None else _from_mesh(section)
 
 
@@ -86,16 +86,26 @@ def _from_ct(section: Input, ct: Volume, record: Mapping[str, Any]) -> Anatomy:
     for doubt in found["doubts"]:
         LOG.warning("%s: %s", ct.name, doubt)
     origin = {key: value for key in ("source", "license") if (value := getattr(section, key)) is not None}
-    label_at, classes, records = _nothing_labelled, (), []
-    if section.labels is not None:
-        labels, label_record = read_labels(section.labels, lumen.ct)
-        classes, records = classes_present(labels, section.label_table), [label_record]
-        if labels.array.dtype != np.uint8:
-            raise Sim2RealError(f"{section.labels}: labels of endoscopy frames are numbers up to 255.")
-        label_at = labels.nearest
+    colon_record = record | origin | {"colon": found}
+    if section.labels is None:
+        return anatomy_of(lumen, centerline, inputs=(colon_record,))
+    found, label_record = read_label_map(section.labels, lumen.ct, section.label_table)
+    if found.labels.array.dtype != np.uint8:
+        raise Sim2RealError(f"{section.labels}: labels of endoscopy frames are numbers up to 255.")
+    return anatomy_of(lumen, centerline, found.labels, found.classes, (colon_record, label_record))
+
+
+def anatomy_of(
+    lumen: ColonLumen,
+    centerline: Centerline,
+    labels: Volume | None = None,
+    classes: tuple[LabelClass, ...] = (),
+    inputs: tuple[Mapping[str, Any], ...] = (),
+) -> Anatomy:
+    """The colon of a CT at hand. labels: uint8, on any grid; classes: what its values mean."""
+    label_at = _nothing_labelled if labels is None else labels.nearest
     return Anatomy(
-        *(lumen.ct, label_at, classes, centerline, lumen.clearance.at, lambda: lumen.mesh),
-        *((), (record | origin | {"colon": found}, *records)),
+        lumen.ct, label_at, classes, centerline, lumen.clearance.at, lambda: lumen.mesh, polyps=(), inputs=inputs
     )
 
 
@@ -128,7 +138,8 @@ def _coarse_share(mesh: TriangleMesh) -> float:
     return float(areas[coarse].sum() / areas.sum())
 
 
-def _generated(section: GeneratedColon) -> Anatomy:
+def generated_colon(section: GeneratedColon) -> tuple[ScannedColon, Anatomy]:
+    """A generated colon's whole CT with its labels, and what of it is entered: wall, midline and labels by formula."""
     colon = generate_colon(ColonShape(*(getattr(section, field.name) for field in fields(ColonShape))))
     scanned = scan_colon(colon, section.scan)
     lower, upper = lumen_box(colon)
@@ -144,7 +155,7 @@ def _generated(section: GeneratedColon) -> Anatomy:
     def wall_mesh() -> TriangleMesh:
         return colon_mesh(colon, WALL_MESH_MM)
 
-    return Anatomy(
+    anatomy = Anatomy(
         ct,
         partial(label_surface, colon, scanned.labels),
         label_classes(colon),
@@ -155,6 +166,7 @@ def _generated(section: GeneratedColon) -> Anatomy:
         (record,),
         lesion_shares(colon, ct),
     )
+    return scanned, anatomy
 
 
 def _cleansed(ct: Volume, position: str, midline: Centerline) -> Volume:

@@ -40,32 +40,47 @@ def render(
 def _shaded(medium: Medium, viewpoint: Viewpoint, surface: Surface, looks: Sequence[DeviceLook]) -> Iterator[Light]:
     surfaces = [surface, *(visible_surface(medium, viewpoint.camera, place) for place in SUBPIXELS)]
     for look in looks:
-        parts = []
-        for part in surfaces:
-            material = _material(medium, viewpoint, part, look)
-            seen = (part.point, part.normal, part.travel, part.seen)
-            parts.append(shade(medium, look, material, viewpoint.lights, *seen))
-            dr.eval(parts[-1])
-        image = image_of(sum(parts) / len(parts), viewpoint.camera)
+        image = shaded(medium, viewpoint, surfaces, look)
         yield Light(image, image)
+
+
+def shaded(medium: Medium, viewpoint: Viewpoint, surfaces: Sequence[Surface], look: DeviceLook) -> np.ndarray:
+    """Synthetic radiance (H, W, 3), the mean over what each pixel shows at some places in it."""
+    parts = []
+    for surface in surfaces:
+        material = _material(medium, viewpoint, surface, look)
+        seen = (surface.point, surface.normal, surface.travel, surface.seen)
+        parts.append(shade(medium, look, material, viewpoint.lights, *seen))
+        dr.eval(parts[-1])
+    return image_of(sum(parts) / len(parts), viewpoint.camera)
 
 
 def _traced(
     medium: Medium, viewpoint: Viewpoint, surface: Surface, looks: Sequence[DeviceLook], rendering: Rendering, seed: int
 ) -> Iterator[Light]:
+    for look, noisy in zip(looks, trace_pictures(medium, viewpoint, looks, rendering, seed), strict=True):
+        clean = denoised(noisy, *guides(medium, viewpoint, surface, look)) if rendering.denoise else noisy
+        yield Light(clean, noisy)
+
+
+def trace_pictures(
+    medium: Medium, viewpoint: Viewpoint, looks: Sequence[DeviceLook], rendering: Rendering, seed: int
+) -> list[np.ndarray]:
+    """Linear radiance (H, W, 3) of each look as `rendering.samples` paths a pixel give it."""
     settings = PathSettings(
         rendering.samples, rendering.max_order, rendering.later_extinction, rendering.surface_offset_mm
     )
     traced = trace(medium, looks, viewpoint.lights, viewpoint.camera, settings, seed)
     dr.eval(traced.looks)
-    for look, radiance in zip(looks, traced.looks, strict=True):
-        noisy = image_of(radiance, viewpoint.camera)
-        if not rendering.denoise:
-            yield Light(noisy, noisy)
-            continue
-        material = _material(medium, viewpoint, surface, look)
-        guides = (dr.select(surface.seen, guide, 0) for guide in (dr.minimum(material.diffuse, 1), material.normal))
-        yield Light(denoised(noisy, *(image_of(guide, viewpoint.camera) for guide in guides)), noisy)
+    return [image_of(radiance, viewpoint.camera) for radiance in traced.looks]
+
+
+def guides(medium: Medium, viewpoint: Viewpoint, surface: Surface, look: DeviceLook) -> tuple[np.ndarray, np.ndarray]:
+    """What the denoiser goes by: albedo and normals, (H, W, 3), 0 where nothing is seen."""
+    material = _material(medium, viewpoint, surface, look)
+    parts = (dr.select(surface.seen, guide, 0) for guide in (dr.minimum(material.diffuse, 1), material.normal))
+    albedo, normals = (image_of(part, viewpoint.camera) for part in parts)
+    return albedo, normals
 
 
 def _material(medium: Medium, viewpoint: Viewpoint, surface: Surface, look: DeviceLook) -> Material:

@@ -88,10 +88,14 @@ class EndoscopySimulation:
 
     def geometry(self, ras_from_camera: np.ndarray) -> tuple[Viewpoint, Surface, GroundTruth]:
         """What the endoscope has before it at any pose, rigid 4×4; NaN where its image shows nothing."""
-        viewpoint = place(self.medium, self.endoscope, ras_from_camera)
-        surface = visible_surface(self.medium, viewpoint.camera)
+        viewpoint, surface = self.view(ras_from_camera)
         truth = ground_truth(surface, self.medium, viewpoint.camera, self.anatomy.label_at, viewpoint.camera_from_grid)
         return viewpoint, surface, truth.where(np.isfinite(self.rays[..., 2]))
+
+    def view(self, ras_from_camera: np.ndarray) -> tuple[Viewpoint, Surface]:
+        """The endoscope at a pose, and the surface before it."""
+        viewpoint = place(self.medium, self.endoscope, ras_from_camera)
+        return viewpoint, visible_surface(self.medium, viewpoint.camera)
 
     def look(self, number: int, index: int) -> Look:
         """Look `number` as frame `index` has it; in a sequence all frames have the same."""
@@ -99,6 +103,21 @@ class EndoscopySimulation:
         if not self.recipe.rendering.randomize:
             return look
         return randomised(look, self.recipe.seed, 0 if self.recipe.is_sequence else index)
+
+    def device_look(self, number: int, index: int) -> DeviceLook:
+        """The same on the backend."""
+        similarity = self.recipe.rendering.later_extinction < 1.0
+        look = self.look(number, index)
+        return upload_look(self.medium.arrays, look, self.endoscope.lights, self.opacity, similarity)
+
+    def toned(self, light: np.ndarray, number: int, index: int) -> np.ndarray:
+        """Radiance (H, W, 3) in the colour of the look's illumination; (H, W) where the recipe asks for grey."""
+        radiance = light * np.array(self.look(number, index).illumination.color, np.float32)
+        return radiance @ np.array(LUMINANCE, np.float32) if self.recipe.rendering.grayscale else radiance
+
+    def seen_through(self, endoscope: Endoscope) -> "EndoscopySimulation":
+        """The same seen by another endoscope, in pictures of one pose; not for frames of a dataset."""
+        return replace(self, endoscope=endoscope, rays=endoscope.rays())
 
     def _motion(self, index: int, truth: GroundTruth) -> dict[str, np.ndarray]:
         if index == 0:
@@ -110,16 +129,11 @@ class EndoscopySimulation:
 
     def _pictures(self, index: int, viewpoint: Viewpoint, surface: Surface) -> dict[str, np.ndarray]:
         rendering, seed = self.recipe.rendering, self.recipe.seed
-        similarity = rendering.later_extinction < 1.0
-        looks = [
-            upload_look(self.medium.arrays, self.look(number, index), self.endoscope.lights, self.opacity, similarity)
-            for number in range(len(self.looks))
-        ]
+        looks = [self.device_look(number, index) for number in range(len(self.looks))]
         path_seed = int(np.random.SeedSequence([seed, PATH_STREAM, index]).generate_state(1)[0])
         images = {}
         for number, light in enumerate(render(self.medium, viewpoint, surface, looks, rendering, path_seed)):
-            color = np.array(self.look(number, index).illumination.color, np.float32)
-            radiance, noisy = (self._toned(part * color) for part in (light.radiance, light.noisy))
+            radiance, noisy = (self.toned(part, number, index) for part in (light.radiance, light.noisy))
             earlier = self._earlier_readings(index, looks[number], radiance)
             picture = develop(radiance, self.rays, self.recipe.sensor, seed, index, earlier)
             for kind, image in (("display", picture), ("radiance", radiance), ("noisy_radiance", noisy)):
@@ -138,18 +152,14 @@ class EndoscopySimulation:
         return [reading * scale for reading in previews[:-1]]
 
     def _preview_reading(self, index: int, look: DeviceLook) -> float:
-        endoscope = self._preview
-        viewpoint = place(self.medium, endoscope, self.poses.pose(index).ras_from_camera)
-        surface = visible_surface(self.medium, viewpoint.camera)
+        preview = self._preview
+        viewpoint, surface = preview.view(self.poses.pose(index).ras_from_camera)
         (light,) = render(self.medium, viewpoint, surface, [look], SYNTHETIC, 0)
-        return metered(light.radiance, endoscope.rays(), self.recipe.sensor)
+        return metered(light.radiance, preview.rays, self.recipe.sensor)
 
     @cached_property
-    def _preview(self) -> Endoscope:
-        return self.endoscope.scaled(PREVIEW_WIDTH_PX / self.endoscope.camera.width_px)
-
-    def _toned(self, radiance: np.ndarray) -> np.ndarray:
-        return radiance @ np.array(LUMINANCE, np.float32) if self.recipe.rendering.grayscale else radiance
+    def _preview(self) -> "EndoscopySimulation":
+        return self.seen_through(self.endoscope.scaled(PREVIEW_WIDTH_PX / self.endoscope.camera.width_px))
 
     def _visible(self, truth: GroundTruth) -> dict[str, int]:
         counts = np.bincount(truth.labels.ravel(), minlength=256)
@@ -158,11 +168,24 @@ class EndoscopySimulation:
 
 def open_simulation(recipe: EndoscopyRecipe, backend: Backend) -> EndoscopySimulation:
     """Load the recipe's inputs and put them on the backend. Sim2RealError for whatever is wrong with them."""
-    anatomy = load_anatomy(recipe.input)
+    return simulation_of(recipe, backend, load_anatomy(recipe.input))
+
+
+def simulation_of(
+    recipe: EndoscopyRecipe, backend: Backend, anatomy: Anatomy, before: EndoscopySimulation | None = None
+) -> EndoscopySimulation:
+    """A recipe in a colon at hand; its `input` is not read.
+
+    before: another recipe in the same colon on the same backend, whose medium is taken over unless tissue is elsewhere:
+        a change of endoscope, looks, mode or sensor is then quick.
+    """
     endoscope = recipe.endoscope.built()
     poses = prepare_poses(recipe.views, anatomy.centerline, anatomy.clearance, recipe.seed)
     opacity, looks = _opacity_and_looks(recipe.rendering)
-    medium = build_medium(backend, anatomy.ct, opacity, anatomy.lesions)
+    if before is not None and before.opacity == opacity:
+        medium = before.medium
+    else:
+        medium = build_medium(backend, anatomy.ct, opacity, anatomy.lesions)
     wall = wall_of(anatomy.wall_mesh()) if recipe.output.coverage else None
     header = DatasetHeader(
         simulator=recipe.simulator,

@@ -4,7 +4,7 @@ from .branches import Branch, branches_off
 from .chain import Collapse
 from .clearance import ClearanceField
 from .fluid import PatientPosition
-from .lumen import ColonLumen, LeftOut, segment_lumen
+from .lumen import ColonLumen, LeftOut, lumen_steps, segment_lumen
 from .passages import Piece
 from .path import trace_centerline
 
@@ -17,6 +17,7 @@ __all__ = [
     "PatientPosition",
     "Piece",
     "branches_off",
+    "lumen_steps",
     "segment_lumen",
     "trace_centerline",
 ]

@@ -1,7 +1,8 @@
 """The lumen of the colon from CT colonography."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation, label
@@ -65,7 +66,17 @@ class ColonLumen:
     left_out: tuple[LeftOut, ...]
 
 
-def segment_lumen(
+def segment_lumen(ct: Volume, **search: Any) -> ColonLumen:
+    """The gas- and fluid-filled colon of a CT in HU, any rigid grid; `search` and errors as for `lumen_steps`."""
+    steps = lumen_steps(ct, **search)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def lumen_steps(
     ct: Volume,
     *,
     position: PatientPosition = PatientPosition.SUPINE,
@@ -73,8 +84,8 @@ def segment_lumen(
     bridges: Sequence[tuple[Sequence[float], Sequence[float]]] = (),
     bridge_up_to_mm: float = 0.0,
     exclude_ras: Sequence[Sequence[float]] = (),
-) -> ColonLumen:
-    """The gas- and fluid-filled colon of a CT in HU, any rigid grid, with or without lungs and room air in the image.
+) -> Generator[str, None, ColonLumen]:
+    """Find the lumen of a CT in HU, with or without lungs and room air in the image; yields what it is about to do.
 
     position: how the patient lay; tagged fluid is looked for below the gas, above `fluid_above_hu` (None: nowhere).
     bridges: pairs of points, RAS mm, (2, 3) each, that join the lumen over a collapsed stretch by a tube.
@@ -84,6 +95,7 @@ def segment_lumen(
     Sim2RealError: no gas in the body, no colon among it, fluid that hangs above gas, a bridge or point where no gas is.
     """
     bridges = [point_pair(bridge, "A bridge") for bridge in bridges]
+    yield "gas"
     blocks = gas_blocks(ct)
     bounds = bowel_bounds_kji(blocks, ct, MARGIN_MM, fluid_above_hu)
     if bounds is None:
@@ -92,11 +104,14 @@ def segment_lumen(
         )
     part = cropped(ct, *bounds)
     if fluid_above_hu is not None:
+        yield "tagged fluid"
         fluid = find_fluid(part, _bowel_gas(part, blocks), position, fluid_above_hu)
         part = part if fluid is None else cleansed(part, fluid)
+    yield "distances to the wall"
     gas = only_lumen(part, part.array < SURFACE_HU)
     clearance = clearance_field(gas, wall_mesh(gas), exact_to_mm=EXACT_TO_MM)
     del gas
+    yield "pieces of bowel"
     numbers, pieces = find_pieces(clearance, blocks, part)
     del clearance
     pieces = _without(pieces, numbers, exclude_ras)
@@ -110,8 +125,10 @@ def segment_lumen(
         (closed if close else open_links).append(link)
     for link in closed:
         carve(part, mask, tube_ras(link, pieces, numbers))
+    yield "the colon's wall"
     lumen = only_lumen(part, mask)
     mesh = wall_mesh(lumen)
+    yield "distances to the colon's wall"
     return ColonLumen(
         part,
         Volume(mask.view(np.uint8), part.ras_from_ijk, f"{ct.name}, colon"),

@@ -26,8 +26,17 @@ def wall_mesh(lumen: Volume) -> TriangleMesh:
     Marching cubes (Lewiner, Lopes, Vieira and Tavares, J. Graphics Tools 8(2), 2003). Separate parts of the lumen are
     closed each by itself.
     """
-    vertices_kji, triangles, _, _ = marching_cubes(lumen.array, SURFACE_HU, gradient_direction="descent")
-    vertices_ras = transform_points(lumen.ras_from_ijk, vertices_kji[:, ::-1])
-    if np.linalg.det(lumen.ras_from_ijk[:3, :3]) < 0:
+    return _mesh(lumen, SURFACE_HU, "descent")
+
+
+def distance_mesh(distance: Volume) -> TriangleMesh:
+    """The watertight surface where a signed distance, positive in the lumen, is 0; normals point into the lumen."""
+    return _mesh(distance, 0.0, "ascent")
+
+
+def _mesh(volume: Volume, level: float, inwards: str) -> TriangleMesh:
+    vertices_kji, triangles, _, _ = marching_cubes(volume.array, level, gradient_direction=inwards)
+    vertices_ras = transform_points(volume.ras_from_ijk, vertices_kji[:, ::-1])
+    if np.linalg.det(volume.ras_from_ijk[:3, :3]) < 0:
         triangles = triangles[:, ::-1]
     return TriangleMesh(vertices_ras.astype(np.float32), np.ascontiguousarray(triangles, dtype=np.int32))

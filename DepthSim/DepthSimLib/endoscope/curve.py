@@ -40,6 +40,12 @@ class CenterlineCurve:
         first = first / np.linalg.norm(first, axis=-1, keepdims=True)
         return np.stack([np.cross(tangent, first), -first, tangent], axis=-1)
 
+    def pose(self, arc_length_mm: float) -> np.ndarray:
+        """ras_from_camera, 4×4, of a camera on the curve that looks along it."""
+        pose, place = np.eye(4), np.array(arc_length_mm)
+        pose[:3, :3], pose[:3, 3] = self.axes(place), self.positions(place)
+        return pose
+
     def radius_mm(self, arc_length_mm: np.ndarray) -> np.ndarray:
         """Distance (N,) from the curve to the nearest wall."""
         return np.interp(arc_length_mm, self.centerline.arc_length_mm, self.centerline.radius_mm)

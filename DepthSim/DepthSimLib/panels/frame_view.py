@@ -1,0 +1,111 @@
+"""The slice view "Frame": a rendered picture, its depth, normals or labels, a depth error, a real frame or the CT."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from Sim2RealLib.cameras import PinholeCamera
+from Sim2RealLib.mrml.slice_views import show_layers
+from Sim2RealLib.panels.panel import Panel
+
+from .. import parameters as names
+from ..frames.real_frame import read_frame
+from ..mrml import result_nodes as results
+from ..mrml.owned_nodes import own, owned
+from ..mrml.picture_nodes import make_picture, show_picture
+from ..mrml.views import FRAME
+from .picture_pane import PicturePane
+from .room import show_layout
+
+REAL_FRAME = "real frame"
+"""Role of the endoscope's node."""
+
+ROLES = {
+    names.PICTURE: results.PICTURE,
+    names.DEPTH: results.DEPTH,
+    names.NORMALS: results.NORMALS,
+    names.LABELS: results.PICTURE,
+    names.ERROR: results.ERROR,
+    names.REAL: REAL_FRAME,
+}
+"""Which of the endoscope's nodes is shown; labels lie over the picture."""
+
+
+class FrameView:
+    """Shows what the parameter `shown` says, as far as it is there."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._pane = PicturePane(panel, FRAME)
+        self._shown: str | None = None
+        ui = panel.ui
+        ui.layoutButton.connect("clicked(bool)", lambda _checked: self.show_layout())
+        ui.openFrameButton.connect("clicked(bool)", lambda _checked: self._open())
+
+    def update(self) -> None:
+        """Show what is to be shown."""
+        parameters, ui = self._panel.parameters, self._panel.ui
+        ui.openFrameButton.enabled = parameters.endoscope is not None and str(parameters.realFrame) not in ("", ".")
+        if parameters.shown != self._shown:
+            self._shown = parameters.shown
+            self._pane.release()
+            if parameters.shown == names.CT and parameters.ct is not None and self._pane.slice_node is not None:
+                show_layers(self._pane.slice_node, parameters.ct)
+                self._pane.slice_node.SetOrientation("Axial")
+        node = self._node()
+        missing = parameters.shown != names.CT and node is None
+        ui.shownLabel.setText(_HOW[parameters.shown] if missing else "")
+        if node is not None:
+            labels = owned(parameters.endoscope, results.LABELS) if parameters.shown == names.LABELS else None
+            self._pane.show(node, labels)
+
+    def choose(self, shown: str) -> None:
+        """Show something else, or it anew."""
+        self._panel.parameters.shown = shown
+        self.update()
+
+    def forget(self) -> None:
+        """The scene is about to lose its nodes."""
+        self._pane.release()
+        self._shown = None
+
+    def show_layout(self) -> None:
+        """Show the layout with the two slice views, and the pictures whole."""
+        show_layout()
+        self._pane.refit()
+        self._panel.parameters_changed()
+
+    def open_frame(self, path: Path) -> None:
+        """Show a picture of a file."""
+        picture = read_frame(path)
+        height, width = picture.shape[:2]
+        camera = PinholeCamera(float(height), float(height), width / 2.0, height / 2.0, width, height)
+        node = own(self._panel.parameters.endoscope, REAL_FRAME, make_picture)
+        show_picture(node, picture, camera, np.eye(4))
+        node.SetAttribute("Sim2Real.File", path.name)
+        self.choose(names.REAL)
+
+    def _open(self) -> None:
+        with self._panel.attempt():
+            self.open_frame(Path(self._panel.parameters.realFrame))
+
+    def _node(self) -> Any:
+        parameters = self._panel.parameters
+        if parameters.endoscope is None or parameters.shown == names.CT:
+            return None
+        node = owned(parameters.endoscope, ROLES[parameters.shown])
+        return node if node is not None and node.GetImageData() is not None else None
+
+
+_HOW = {
+    names.PICTURE: _("Press Render."),
+    names.DEPTH: _("Press Depth and labels."),
+    names.NORMALS: _("Press Depth and labels."),
+    names.LABELS: _("Press Render."),
+    names.ERROR: _("Predict the depth first."),
+    names.REAL: _("Open a frame below."),
+    names.CT: "",
+}
+"""What to do for what is not there yet."""

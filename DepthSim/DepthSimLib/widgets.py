@@ -1,0 +1,91 @@
+"""The panel of DepthSim."""
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from Sim2RealLib.panels.dataset_section import DatasetSection
+from Sim2RealLib.panels.panel import Panel, shared_ui
+
+from .colon import ColonScan
+from .found_colon import FoundLumen
+from .mrml.colon_inputs import keys_of
+from .mrml.colon_nodes import make_sample_colon
+from .mrml.views import FRAME
+from .panels.colon_section import ColonSection
+from .panels.endoscope_section import EndoscopeSection
+from .panels.frame_view import FrameView
+from .panels.live_view import LiveView
+from .panels.prediction_section import PredictionSection
+from .panels.recipe_source import EndoscopyRecipeSource, sample_steps
+from .panels.rendering_section import RenderingSection
+from .panels.settings import chosen_search
+from .recipe import GeneratedColon
+
+
+class DepthPanel(Panel):
+    """Inputs, colon, endoscope, rendering, depth prediction, real frame and datasets; each a section of its own."""
+
+    def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
+        super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
+        self.colon = ColonSection(self)
+        self.live = LiveView(self, self.colon)
+        self.endoscope = EndoscopeSection(self, self.colon, self.live.update)
+        self.frame = FrameView(self)
+        self.rendering = RenderingSection(self, self.colon, self.frame)
+        self.prediction = PredictionSection(self, self.rendering, self.frame)
+        source = EndoscopyRecipeSource(self, self.colon, self.endoscope, self.make_sample)
+        self.dataset = DatasetSection(self, source, FRAME)
+        self._sections = (
+            self.colon,
+            self.endoscope,
+            self.live,
+            self.frame,
+            self.rendering,
+            self.prediction,
+            self.dataset,
+        )
+        self.ui.sampleButton.connect("clicked(bool)", lambda _checked: self.make_sample(self._chosen_sample()))
+
+    def enter(self) -> None:
+        super().enter()
+        self.endoscope.enter()
+
+    def exit(self) -> None:
+        self.endoscope.exit()
+        self.live.exit()
+        super().exit()
+
+    def parameters_changed(self) -> None:
+        if self.parameters is not None:
+            for section in self._sections:
+                section.update()
+            self.ui.sampleButton.enabled = not self.worker.busy
+
+    def scene_closes(self) -> None:
+        for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
+            section.forget()
+
+    def make_sample(self, section: GeneratedColon) -> None:
+        """Make a colon and choose it as input; all of it is known, so that its lumen needs no search."""
+
+        def made(result: tuple[Any, Any]) -> None:
+            scanned, anatomy = result
+            parameters = self.parameters
+            sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy)
+            keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
+            self.colon.keeper.learn(keys, FoundLumen(None, anatomy))
+            modified = parameters.parameterNode.StartModify()
+            parameters.ct, parameters.segmentation, parameters.path = sample
+            parameters.lumen = None
+            parameters.parameterNode.EndModify(modified)
+            self.colon.find_centerline()
+
+        self.run(_("Making a colon"), sample_steps(section), made)
+
+    def _chosen_sample(self) -> GeneratedColon:
+        return GeneratedColon(
+            seed=self.parameters.sampleSeed, scan=ColonScan(spacing_mm=self.parameters.sampleSpacingMm)
+        )

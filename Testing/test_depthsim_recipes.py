@@ -1,0 +1,227 @@
+"""DepthSim's panel as a recipe and back, its exports beside the command line's, scenes, and nodes that are deleted."""
+
+import time
+
+import numpy as np
+import pytest
+
+from depthsim_scenes import SMALL_SCOPE, bent_lumen, bent_tube_ct, pose_at
+from DepthSimLib.recipe import EndoscopyRecipe
+from Sim2RealLib.dataset.checks import check_dataset
+from Sim2RealLib.recipe import read_recipe, validate
+from Sim2RealLib.volume_io import write_volume
+from test_depthsim_panel import ct_node, finished, node_of, panel, pixels, pose, tube, until
+
+__all__ = ["panel", "tube"]  # fixtures
+
+
+def folders_differ(first, second) -> list[str]:
+    names = sorted(path.name for path in (first / "frames" / "000").iterdir())
+    assert names
+    return [
+        name
+        for name in names
+        if (first / "frames" / "000" / name).read_bytes() != (second / "frames" / "000" / name).read_bytes()
+    ]
+
+
+def test_an_export_is_that_of_the_command_line_and_opens(tube, tmp_path):
+    from Sim2RealApp.export import export_dataset
+    from Sim2RealApp.simulators import load_recipe
+
+    tube.parameters.mode = "synthetic"
+    tube.parameters.count = 3
+    tube.parameters.datasetFolder = tmp_path / "panel"
+    tube.ui.exportButton.click()
+    assert "3 frames are in" in finished(tube)
+    assert list(check_dataset(tmp_path / "panel")) == []
+    recipe = load_recipe(tmp_path / "panel" / "recipe.yaml")
+    list(export_dataset(recipe, tmp_path / "cli"))
+    assert folders_differ(tmp_path / "panel", tmp_path / "cli") == []
+    assert recipe.input.volume.parent == tmp_path / "panel" / "inputs"
+    assert recipe.views.min_wall_mm == tube.parameters.marginMm
+
+    before = pose(tube)
+    tube.ui.openDatasetButton.click()
+    assert "3 frames" in finished(tube)
+    tube.ui.frameSlider.setValue(2)
+    assert not np.allclose(pose(tube), before)
+    assert float(bent_lumen().clearance.at(pose(tube)[:3, 3])) >= 3.0 - 1e-6
+
+
+def test_an_export_is_cancelled_and_goes_on(tube, tmp_path):
+    tube.parameters.count = 4000
+    tube.parameters.mode = "synthetic"
+    tube.parameters.datasetFolder = tmp_path / "out"
+    tube.ui.exportButton.click()
+    until(lambda: len(list(tmp_path.glob("out/frames/000/*.json"))) >= 2)
+    tube.worker.cancel()
+    assert finished(tube) == "Exporting: stopped."
+    made = len(list(tmp_path.glob("out/frames/000/*.json")))
+    tube.ui.exportButton.click()
+    until(lambda: len(list(tmp_path.glob("out/frames/000/*.json"))) >= made + 2)
+    tube.worker.cancel()
+    finished(tube)
+    assert all("are missing" in problem.what for problem in check_dataset(tmp_path / "out"))
+
+
+def test_a_recipe_goes_out_and_comes_back(tube, tmp_path):
+    from DepthSimLib.panels.settings import chosen_content, chosen_search
+
+    parameters = tube.parameters
+    parameters.device, parameters.scalePercent = "simcol3d", 20.0
+    parameters.look, parameters.samples, parameters.seed = "wet", 7, 11
+    parameters.plan, parameters.count, parameters.marginMm = "fly-through", 12, 2.5
+    parameters.patientPosition, parameters.bridgeUpToMm = "prone", 15.0
+    recipe, search = validate(EndoscopyRecipe, chosen_content(parameters), "test"), chosen_search(parameters)
+    path = tmp_path / "recipe.yaml"
+    tube.dataset.save(path)
+    finished(tube)
+    written = read_recipe(path)
+    assert written["views"]["mode"] == "fly_through"
+    assert written["input"]["patient_position"] == "prone"
+    parameters.device, parameters.look, parameters.plan, parameters.seed = "industrial", "pale", "anywhere", 0
+    parameters.patientPosition, parameters.bridgeUpToMm, parameters.ct, parameters.marginMm = "supine", 0.0, None, 4.0
+    tube.dataset.load(path)
+    assert finished(tube) == ""
+    assert validate(EndoscopyRecipe, chosen_content(parameters), "test") == recipe
+    assert chosen_search(parameters) == search
+    from Sim2RealLib.mrml.volumes import volume_of
+
+    np.testing.assert_array_equal(volume_of(parameters.ct).array, bent_tube_ct().array)
+    assert parameters.path is None  # it is found anew
+
+
+def test_what_the_panel_does_not_show_stays_as_in_the_recipe(panel, tmp_path):
+    from DepthSimLib.panels.settings import chosen_content
+
+    write_volume(tmp_path / "tube.nrrd", bent_tube_ct())
+    (tmp_path / "recipe.yaml").write_text(
+        "simulator: endoscopy\nseed: 4\n"
+        "input: {volume: tube.nrrd, license: CC0-1.0}\n"
+        "endoscope: {device: simcol3d, lights: coaxial, scale: 0.2}\n"
+        "rendering: {looks: [normal, pale], samples: 3, max_order: 5, randomize: true}\n"
+        "sensor: {vignetting: 2.0}\nviews: {mode: fly_through, count: 9, speed_mm_s: 20}\n"
+        "output: {channels: [display, depth], coverage: true}\n"
+    )
+    panel.dataset.load(tmp_path / "recipe.yaml")
+    assert finished(panel) == ""
+    assert panel.parameters.device == panel.parameters.look == "as in the recipe"
+    (tmp_path / "out").mkdir()
+    panel.dataset.save(tmp_path / "out" / "recipe.yaml")
+    finished(panel)
+    written = read_recipe(tmp_path / "out" / "recipe.yaml")
+    assert written["input"]["volume"] == "../tube.nrrd"  # the file itself, no copy
+    assert written["input"]["license"] == "CC0-1.0"
+    content = chosen_content(panel.parameters)
+    assert content["endoscope"]["device"] == "simcol3d"
+    assert content["endoscope"]["lights"] == "coaxial"
+    assert content["rendering"]["looks"] == ["normal", "pale"]
+    assert (content["rendering"]["max_order"], content["rendering"]["randomize"]) == (5, True)
+    assert content["sensor"]["vignetting"] == 2.0
+    assert (content["views"]["speed_mm_s"], content["views"]["count"]) == (20, 9)
+    assert content["output"]["coverage"] is True
+    panel.parameters.mode = "synthetic"
+    assert "max_order" not in chosen_content(panel.parameters)["rendering"]
+
+
+def test_a_scene_is_saved_closed_and_opened_with_all_that_is_set(tube, tmp_path):
+    import slicer
+
+    tube.parameters.pathPositionMm = 55.0
+    tube.parameters.look = "wet"
+    tube.ui.truthButton.click()
+    finished(tube)
+    stood, depth = pose(tube), pixels(node_of(tube, "depth")).copy()
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    assert tube.parameters.endoscope is None
+    assert tube.colon.endoscopy is None
+    assert not tube.ui.renderButton.enabled
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    finished(tube)
+    assert tube.parameters.look == "wet"
+    assert tube.parameters.pathPositionMm == pytest.approx(55.0, abs=1.0)
+    np.testing.assert_allclose(pose(tube), stood, atol=1e-5)
+    np.testing.assert_allclose(pixels(node_of(tube, "depth")), depth, atol=1e-3)
+    tube.ui.renderButton.click()  # finds the colon again, for it was not saved
+    assert finished(tube) == ""
+    assert pixels(node_of(tube, "picture")).shape == (86, 108, 3)
+    tube.parameters.pathPositionMm = 60.0
+    finished(tube)
+    assert pixels(node_of(tube, "view")).shape == (86, 108, 3)
+
+
+@pytest.mark.parametrize("gone", ["ct", "path", "lumen", "endoscope"])
+def test_nodes_are_deleted_and_the_panel_goes_on(tube, gone):
+    from DepthSimLib.mrml.owned_nodes import discard
+
+    finished(tube)
+    discard(getattr(tube.parameters, gone))
+    assert finished(tube) == ""
+    if gone == "ct":
+        assert not tube.ui.renderButton.enabled
+        assert tube.ui.colonLabel.text.startswith("Choose a CT")
+        tube.parameters.ct = ct_node(bent_tube_ct())
+    tube.ui.findCenterlineButton.click()
+    assert finished(tube) == ""
+    for name in ("ct", "path", "lumen", "endoscope"):
+        assert (getattr(tube.parameters, name) is not None) or (name, gone) == ("lumen", "lumen")
+    tube.ui.renderButton.click()
+    assert finished(tube) == ""
+
+
+def test_an_endoscope_that_is_deleted_while_it_renders_is_missed_by_nobody(tube):
+    from DepthSimLib.mrml.owned_nodes import discard
+
+    tube.parameters.samples = 64
+    tube.ui.renderButton.click()
+    until(lambda: node_of(tube, "picture") is not None)
+    discard(tube.parameters.endoscope)
+    tube.worker.cancel()
+    finished(tube)
+    assert tube.parameters.endoscope is not None  # a new one on the same path
+
+
+def test_a_script_without_a_window_uses_the_same_logic(slicer_scene):
+    import slicer
+
+    from DepthSimLib.logic import EndoscopyLogic
+
+    slicer.app.setMainWindow(False)
+    logic = EndoscopyLogic(backend="llvm")
+    scope = logic.make_endoscope(SMALL_SCOPE["device"], SMALL_SCOPE["scale"])
+    ct = ct_node(bent_tube_ct())
+    logic.move_along(scope, logic.find_centerline(ct), 50.0)
+    assert pixels(logic.render(scope, ct, rendering={"mode": "synthetic"})).max() > 100
+
+
+def test_the_self_test_passes(load_module):
+    import DepthSim
+
+    load_module("Sim2Real")
+    load_module("DepthSim")
+    begun = time.monotonic()
+    DepthSim.DepthSimTest().runTest()
+    assert time.monotonic() - begun < 60.0
+
+
+def test_opening_the_module_imports_nothing_heavy():
+    """What Slicer does at its start: it imports DepthSim.py, which must not bring numpy, Dr.Jit or Mitsuba along."""
+    import ast
+
+    from slicer_fixtures import ROOT
+
+    tree = ast.parse((ROOT / "DepthSim" / "DepthSim.py").read_text("utf-8"))
+    imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert imported == {"slicer.i18n", "slicer.ScriptedLoadableModule", "Sim2RealLib.panels.module_widget"}
+    for name in ("DepthSim.svg", "DepthSim.png"):
+        assert (ROOT / "DepthSim" / "Resources" / "Icons" / name).exists()
+
+
+def test_a_pose_that_was_typed_is_taken_as_it_is(tube):
+    """Free places far along the colon need no way to them."""
+    from DepthSimLib.mrml.endoscope_nodes import place
+
+    place(tube.parameters.endoscope, pose_at(0.8))
+    np.testing.assert_allclose(pose(tube), pose_at(0.8), atol=1e-9)
