@@ -1,0 +1,1 @@
+"""The sections of Translate's panel; they need Qt."""
