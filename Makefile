@@ -1,5 +1,6 @@
 # make demo   the main job on generated anatomy, into demo/
 # make test   the test suite
+# make screenshots   pictures of the modules' panels and views, by the test harness, into Resources/Screenshots/
 # Both set up .venv/ from constraints.txt first, and LLVM for the CPU kernels where it is missing; the tests also what
 # draws off screen.
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT_FILES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-all lint system test-system clean
+.PHONY: demo test test-all lint screenshots system test-system clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo-ready
@@ -22,6 +23,9 @@ test-all: .venv/test-ready lint
 
 lint: .venv/test-ready
 	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+
+screenshots: .venv/test-ready
+	$(BIN)/python Resources/Screenshots/modules.py Resources/Screenshots
 
 .venv/demo-ready: $(PROJECT_FILES) | system
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.label_table import classes_present, label_classes, label_groups
+from Sim2RealLib.label_table import Named, classes_by_name, classes_present, label_classes, label_groups
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
 from Sim2RealLib.volume_io import read_volume
@@ -108,3 +108,27 @@ def test_refuses_a_table_that_is_not_there(tmp_path):
         label_classes("totalsegmentator_v3")
     with pytest.raises(Sim2RealError, match="cannot be read"):
         label_classes(tmp_path / "none.csv")
+
+
+def test_named_labels_take_the_ids_and_groups_of_their_names(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADING + ORGANS + "1,drain,#ffffff,other\n")
+    named = [
+        Named("Spleen", (1, 1, 1)),
+        Named("left femur", (2, 2, 2), "femur_left"),
+        Named("great vessel", (3, 3, 3), "AORTA"),
+        Named("drain", (4, 4, 4)),
+    ]
+    classes, groups = classes_by_name("case", named, path)
+    assert [(entry.id, entry.name) for entry in classes] == [
+        (7, "spleen"),
+        (2, "left femur"),
+        (3, "aorta"),
+        (1, "drain"),
+    ]
+    assert (classes[0].color, classes[1].color) == ((16, 32, 48), (2, 2, 2))
+    assert groups == {7: "organ", 3: "vessel"}
+    with pytest.raises(Sim2RealError, match="case: 'Spleen' and 'my spleen' are both the class spleen"):
+        classes_by_name("case", [*named, Named("my spleen", (5, 5, 5), "spleen")], path)
+    with pytest.raises(Sim2RealError, match="case: a label has no name"):
+        classes_by_name("case", [Named(" ", (5, 5, 5), "spleen")], path)

@@ -1,0 +1,68 @@
+"""The tests of the modules in a genuine Slicer, for anyone who has one.
+
+    Slicer --additional-module-paths Sim2Real DRRSim DepthSim Translate --python-script Testing/run_in_slicer.py
+
+What follows ``--`` goes to pytest: ``… run_in_slicer.py -- -k carm``. Slicer ends with exit code 0 only if all tests
+and the self-tests of all modules passed. Without Slicer the same file runs on the stand-in, by ``python``.
+"""
+
+import sys
+import traceback
+from pathlib import Path
+
+TESTING = Path(__file__).resolve().parent
+MODULES = ("Sim2Real", "DRRSim", "DepthSim", "Translate")
+OF_MODULES = ("test_mrml_*.py", "test_panels_*.py", "test_drrsim_*.py", "test_depthsim_*.py", "test_translate_*.py")
+"""The test files that need Slicer."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run everything; the exit code."""
+    sys.path[:0] = [str(TESTING), *(str(TESTING.parent / module) for module in MODULES)]
+    import slicer_stand_in
+
+    slicer_stand_in.install()
+    import slicer
+
+    if slicer_stand_in.is_genuine():
+        slicer.packaging.pip_ensure(["pytest>=9"], requester="SurgicalSim2Real tests")
+    import pytest
+
+    files = sorted(str(path) for pattern in OF_MODULES for path in TESTING.glob(pattern))
+    code = int(pytest.main([*files, "--rootdir", str(TESTING.parent), *arguments]))
+    return code or run_self_tests()
+
+
+def run_self_tests() -> int:
+    """`runTest` of every module that has a panel, as its button in Slicer's developer mode does."""
+    import slicer
+
+    import slicer_stand_in
+
+    if not slicer_stand_in.is_genuine():
+        from slicer_stand_in.scripted_module import load_scripted_module
+
+        for module in MODULES:
+            load_scripted_module(TESTING.parent / module / f"{module}.py")
+        slicer.app.startupCompleted()
+    failed = 0
+    for module in MODULES[1:]:
+        try:
+            getattr(slicer.modules, f"{module}Instance").runTest()
+            print(f"{module}: self-test passed")
+        except Exception:
+            traceback.print_exc()
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    own = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    code = main(own)
+    import slicer_stand_in
+
+    if not slicer_stand_in.is_genuine():
+        sys.exit(code)
+    import slicer
+
+    slicer.util.exit(code)
