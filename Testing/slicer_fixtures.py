@@ -34,7 +34,9 @@ def slicer_scene() -> Iterator[object]:
         yield slicer.mrmlScene
         return
     from slicer_stand_in import dialogs
-    from slicer_stand_in.error_log import take_errors
+    from slicer_stand_in.error_log import catch_uncaught, take_errors
+
+    catch_uncaught()
 
     take_errors(), dialogs.take_left_over()
     yield slicer.mrmlScene

@@ -129,12 +129,12 @@ def test_a_centreline_survives_its_curve(logic, ct):
 
 def test_pictures_of_one_pose_have_the_same_pixels_and_stand_before_the_camera(logic, ct, scope):
     from DepthSimLib.mrml.endoscope_nodes import pose_of
-    from DepthSimLib.mrml.owned_nodes import owned
+    from Sim2RealLib.mrml.owned_nodes import owned
 
     pose = logic.move_along(scope, logic.find_centerline(ct), 40.0)
     np.testing.assert_allclose(pose_of(scope), pose, atol=1e-9)
     picture = logic.render(scope, ct, rendering={"mode": "synthetic"})
-    depth, normals, labels = (owned(scope, role) for role in ("depth", "normals", "labels"))
+    depth, normals, labels = (owned(scope, f"DepthSim.{role}") for role in ("depth", "normals", "labels"))
     for node in (picture, depth, normals, labels):
         assert node.GetImageData().GetDimensions() == (108, 86, 1)
         np.testing.assert_allclose(json.loads(node.GetAttribute("DepthSim.RasFromCamera")), pose, atol=1e-9)
@@ -190,19 +190,19 @@ class Perturbed:
 
 
 def test_a_prediction_is_shown_with_its_figures(logic, ct, scope):
-    from DepthSimLib.mrml.owned_nodes import owned
+    from Sim2RealLib.mrml.owned_nodes import owned
 
     logic.move_along(scope, logic.find_centerline(ct), 40.0)
     logic.render(scope, ct, rendering={"mode": "synthetic"})
-    truth = pixels(owned(scope, "depth"))
+    truth = pixels(owned(scope, "DepthSim.depth"))
     model = Perturbed(truth)
     found = logic.predict(model, scope, ct, rendering={"mode": "synthetic"})
     seen = truth > 0
     scaled = model.prediction[seen] * np.median(truth[seen]) / np.median(model.prediction[seen])
     assert found.figures.abs_rel == pytest.approx(np.mean(np.abs(scaled - truth[seen]) / truth[seen]), rel=1e-4)
     assert found.figures.rmse_mm == pytest.approx(np.sqrt(np.mean((scaled - truth[seen]) ** 2)), rel=1e-4)
-    np.testing.assert_allclose(pixels(owned(scope, "depth error"))[seen], scaled - truth[seen], atol=1e-3)
-    surface = owned(scope, "predicted surface")
+    np.testing.assert_allclose(pixels(owned(scope, "DepthSim.depth error"))[seen], scaled - truth[seen], atol=1e-3)
+    surface = owned(scope, "DepthSim.predicted surface")
     told = json.loads(surface.GetAttribute("Sim2Real.Provenance"))["prediction"]
     assert told["by"] == "perturbed truth"
     assert told["abs_rel"] == found.figures.abs_rel
@@ -246,7 +246,7 @@ def test_an_endoscope_survives_saving_and_loses_nothing_by_deletion(logic, ct, s
     import slicer
 
     from DepthSimLib.mrml.endoscope_nodes import parts_of, pose_of, set_tip, tip_of
-    from DepthSimLib.mrml.owned_nodes import discard
+    from Sim2RealLib.mrml.owned_nodes import discard
 
     pose = logic.move_along(scope, logic.find_centerline(ct), 50.0)
     logic.render(scope, ct, rendering={"mode": "synthetic"})

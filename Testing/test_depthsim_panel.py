@@ -60,9 +60,9 @@ def finished(panel) -> str:
 
 
 def node_of(panel, role):
-    from DepthSimLib.mrml.owned_nodes import owned
+    from Sim2RealLib.mrml.owned_nodes import owned
 
-    return owned(panel.parameters.endoscope, role)
+    return owned(panel.parameters.endoscope, f"DepthSim.{role}")
 
 
 def pixels(node) -> np.ndarray:

@@ -154,7 +154,7 @@ def test_a_scene_is_saved_closed_and_opened_with_all_that_is_set(tube, tmp_path)
 
 @pytest.mark.parametrize("gone", ["ct", "path", "lumen", "endoscope"])
 def test_nodes_are_deleted_and_the_panel_goes_on(tube, gone):
-    from DepthSimLib.mrml.owned_nodes import discard
+    from Sim2RealLib.mrml.owned_nodes import discard
 
     finished(tube)
     discard(getattr(tube.parameters, gone))
@@ -172,7 +172,7 @@ def test_nodes_are_deleted_and_the_panel_goes_on(tube, gone):
 
 
 def test_an_endoscope_that_is_deleted_while_it_renders_is_missed_by_nobody(tube):
-    from DepthSimLib.mrml.owned_nodes import discard
+    from Sim2RealLib.mrml.owned_nodes import discard
 
     tube.parameters.samples = 64
     tube.ui.renderButton.click()

@@ -332,7 +332,11 @@ def workplace(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if blocks(path, "python")], ids=lambda path: path.stem)
+WITH_PYTHON = [path for path in PAGES if blocks(path, "python") and not path.stem.endswith("Tutorial")]
+"""Those of the tutorials need Slicer's scene; test_tutorials.py runs them."""
+
+
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.stem)
 def test_python_examples_run(path, workplace, monkeypatch):
     """The blocks of a page one after the other, as a reader would enter them."""
     monkeypatch.chdir(workplace)

@@ -154,12 +154,12 @@ def test_landmarks_that_the_image_does_not_show_are_grey_and_say_so(slicer_scene
 
 
 def test_what_was_deleted_is_made_again(slicer_scene, logic):
-    from DRRSimLib.mrml.owned_nodes import remove
+    from Sim2RealLib.mrml.owned_nodes import discard
 
     ct, _ = ball(slicer_scene, GRIDS["straight"])
     carm = logic.make_carm(ct)
     first = logic.render(carm, ct)
-    remove(first)
+    discard(first)
     second = logic.render(carm, ct)
     assert second.GetScene() is slicer_scene and pixels_of(second).max() > 0.1
 

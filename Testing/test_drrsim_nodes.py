@@ -73,9 +73,9 @@ def test_a_carm_under_another_transform_stands_where_that_puts_it(carm):
 
 def test_another_device_gives_models_of_its_size_and_brings_deleted_ones_back(carm, slicer_scene):
     from DRRSimLib.mrml.carm_nodes import parts_of, set_device
-    from DRRSimLib.mrml.owned_nodes import remove
+    from Sim2RealLib.mrml.owned_nodes import discard
 
-    remove(parts_of(carm)["gantry"])
+    discard(parts_of(carm)["gantry"])
     assert "gantry" not in parts_of(carm)
     set_device(carm, replace(DEVICE, source_to_detector_mm=900.0))
     assert set(parts_of(carm)) == {"gantry", "tube", "collimator", "detector", "beam"}
@@ -96,10 +96,10 @@ def test_a_transform_that_is_no_carm_is_refused(slicer_scene):
 
 def test_models_of_a_deleted_carm_go_with_the_next_one(carm, slicer_scene):
     from DRRSimLib.mrml.carm_nodes import make_carm
-    from DRRSimLib.mrml.owned_nodes import remove
+    from Sim2RealLib.mrml.owned_nodes import discard
 
     before = slicer_scene.GetNumberOfNodesByClass("vtkMRMLModelNode")
-    remove(carm)
+    discard(carm)
     make_carm(slicer_scene, DEVICE, POSE)
     assert slicer_scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == before
 

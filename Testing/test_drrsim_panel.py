@@ -295,9 +295,9 @@ def test_models_and_handles_can_be_hidden(placed):
 
 def test_a_deleted_carm_is_made_anew_and_its_models_do_not_stay(placed, slicer_scene):
     from DRRSimLib.mrml.carm_nodes import PART, parts_of
-    from DRRSimLib.mrml.owned_nodes import remove
+    from Sim2RealLib.mrml.owned_nodes import discard
 
-    remove(placed.parameters.carm)
+    discard(placed.parameters.carm)
     until(lambda: placed.parameters.carm is not None)
     settled(placed)
     models = slicer_scene.GetNodesByClass("vtkMRMLModelNode")

@@ -14,5 +14,5 @@ def test_a_chosen_test_and_the_self_tests_run():
     assert "1 passed" in run.stdout
     for module in ("DRRSim", "DepthSim", "Translate"):
         assert f"{module}: self-test passed" in run.stdout
-    command[-4:] = ["-k", "no test has this name", "-p", "no:cacheprovider"]
+    command[-4:] = ["-k", "no_such_test", "-p", "no:cacheprovider"]
     assert subprocess.run(command, capture_output=True, timeout=240).returncode == 5  # pytest: nothing was collected

@@ -46,12 +46,17 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: object) ->
     record("uncaught\n" + "".join(traceback.format_exception(kind, error, trace)))
 
 
+def catch_uncaught() -> None:
+    """Record what Python prints of an exception nobody handles; a command line run in between has its own way."""
+    sys.excepthook = _uncaught
+
+
 def listen() -> None:
     """Record Qt's and VTK's warnings and errors, and exceptions in observers and virtual methods."""
     import vtk
 
     QtCore.qInstallMessageHandler(_qt_message)
-    sys.excepthook = _uncaught
+    catch_uncaught()
 
     @vtk.calldata_type(vtk.VTK_STRING)
     def vtk_message(_window: object, event: str, text: str) -> None:

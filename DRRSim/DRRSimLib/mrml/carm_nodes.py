@@ -13,13 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.mrml.models import make_model
+from Sim2RealLib.mrml.owned_nodes import adopt, discard, owned
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.mrml.transforms import matrix_of, set_matrix, world_from_node
 
 from ..acquisition.carm import CArmDevice, CArmPose, source_from_pose
 from ..acquisition.carm_model import beam_surface, carm_surfaces
 from ..acquisition.pose_of_source import pose_from_source
-from .owned_nodes import adopt, owned, remove
 from .surfaces import smooth_poly_data
 
 DEVICE, ANGLES, PART = "DRRSim.Device", "DRRSim.Angles", "DRRSim.Part"
@@ -119,7 +119,7 @@ def remove_orphans(scene: "slicer.vtkMRMLScene") -> None:
     models.UnRegister(None)
     for model in [models.GetItemAsObject(number) for number in range(models.GetNumberOfItems())]:
         if model.GetAttribute(PART) is not None and not is_carm(model.GetParentTransformNode()):
-            remove(model)
+            discard(model)
 
 
 def _pose(device: CArmDevice, primary_deg: float, secondary_deg: float, in_plane_deg: float) -> CArmPose:

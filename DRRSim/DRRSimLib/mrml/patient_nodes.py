@@ -10,6 +10,7 @@ import vtk
 from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.label_table import classes_present, label_groups
 from Sim2RealLib.mesh import TriangleMesh
+from Sim2RealLib.mrml.generated_labels import TABLE, mark_generated_labels
 from Sim2RealLib.mrml.inputs import mark_generated
 from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
 from Sim2RealLib.mrml.segmentations import labels_of, make_segmentation
@@ -21,7 +22,6 @@ from Sim2RealLib.simulation import LabelClass
 from ..anatomy import Anatomy, whole_hu
 from ..phantom import Phantom
 from ..recipe import PelvisAnatomy
-from .generated_labels import TABLE, mark_generated_labels
 from .surfaces import smooth_poly_data
 
 

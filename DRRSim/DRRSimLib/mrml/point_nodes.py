@@ -7,10 +7,11 @@ import numpy as np
 import slicer
 import vtk
 
+from Sim2RealLib.mrml.owned_nodes import own
+
 from ..acquisition.carm import XrayView
 from ..acquisition.detector_plane import detector_points_ras
 from ..detection.detector import Detection
-from .owned_nodes import own
 
 LANDMARKS, DETECTIONS = "DRRSim.Landmarks", "DRRSim.Detections"
 """Roles of the C-arm's references."""
@@ -28,7 +29,7 @@ def show_landmarks(
     records: as `frames.frame_labels.landmark_records` makes them. One behind the source has no place.
     """
     shown = {name: record for name, record in records.items() if not record["behind_source"]}
-    node = _points(carm, LANDMARKS, "X-ray landmarks")
+    node = own(carm, LANDMARKS, _make_points, "X-ray landmarks")
     _set_points(
         node,
         [name + _reason(record) for name, record in shown.items()],
@@ -42,7 +43,7 @@ def show_detections(
     carm: "slicer.vtkMRMLLinearTransformNode", view: XrayView, detections: Mapping[str, Detection]
 ) -> "slicer.vtkMRMLMarkupsFiducialNode":
     """What a detector found, in the image, with its confidence."""
-    node = _points(carm, DETECTIONS, "X-ray detections")
+    node = own(carm, DETECTIONS, _make_points, "X-ray detections")
     node.GetDisplayNode().SetSelectedColor(DETECTED_COLOR)
     node.GetDisplayNode().SetGlyphTypeFromString("CrossDot2D")
     labels = [f"{name} {found.confidence:.2f}" for name, found in detections.items()]
@@ -51,17 +52,16 @@ def show_detections(
     return node
 
 
-def _points(carm: "slicer.vtkMRMLLinearTransformNode", role: str, name: str) -> "slicer.vtkMRMLMarkupsFiducialNode":
-    node, new = own(carm, role, "vtkMRMLMarkupsFiducialNode", name)
-    if new:
-        node.CreateDefaultDisplayNodes()
-        node.SetLocked(True)
-        display = node.GetDisplayNode()
-        display.SetSelectedColor(VISIBLE_COLOR)
-        display.SetColor(HIDDEN_COLOR)
-        display.SetGlyphScale(GLYPH_PERCENT)
-        display.SetTextScale(TEXT_PERCENT)
-        display.SetVisibility3D(False)
+def _make_points(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLMarkupsFiducialNode":
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetLocked(True)
+    display = node.GetDisplayNode()
+    display.SetSelectedColor(VISIBLE_COLOR)
+    display.SetColor(HIDDEN_COLOR)
+    display.SetGlyphScale(GLYPH_PERCENT)
+    display.SetTextScale(TEXT_PERCENT)
+    display.SetVisibility3D(False)
     return node
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import slicer
 
+from Sim2RealLib.mrml.generated_labels import TABLE, are_generated_labels
 from Sim2RealLib.mrml.inputs import InputFiles, generated_anatomy
 from Sim2RealLib.mrml.volumes import volume_of
 
 from ..acquisition.carm import DEVICES
 from .carm_nodes import device_of, pose_of
-from .generated_labels import TABLE, are_generated_labels
 
 
 def input_section(

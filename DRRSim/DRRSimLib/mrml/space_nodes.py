@@ -7,8 +7,9 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from Sim2RealLib.mrml.owned_nodes import own
+
 from ..detection.triangulation import Ray, Triangulation
-from .owned_nodes import own
 from .point_nodes import TEXT_PERCENT
 
 RAYS, POINTS = "DRRSim.Rays", "DRRSim.TriangulatedPoints"
@@ -27,13 +28,7 @@ def show_rays(carm: "slicer.vtkMRMLLinearTransformNode", rays: Iterable[Ray]) ->
         lines.InsertNextCell(2, [2 * number, 2 * number + 1])
     surface.SetPoints(points)
     surface.SetLines(lines)
-    node, new = own(carm, RAYS, "vtkMRMLModelNode", "detection rays")
-    if new:
-        node.CreateDefaultDisplayNodes()
-        node.GetDisplayNode().SetColor(RAY_COLOR)
-        node.GetDisplayNode().SetLineWidth(RAY_WIDTH_PX)
-        node.GetDisplayNode().SetLighting(False)
-        node.SetSelectable(False)
+    node = own(carm, RAYS, _make_rays, "detection rays")
     node.SetAndObservePolyData(surface)
     return node
 
@@ -42,15 +37,29 @@ def show_triangulated(
     carm: "slicer.vtkMRMLLinearTransformNode", found: Mapping[str, Triangulation]
 ) -> "slicer.vtkMRMLMarkupsFiducialNode":
     """Triangulated points by the names of their landmarks."""
-    node, new = own(carm, POINTS, "vtkMRMLMarkupsFiducialNode", "triangulated landmarks")
-    if new:
-        node.CreateDefaultDisplayNodes()
-        node.GetDisplayNode().SetSelectedColor(POINT_COLOR)
-        node.GetDisplayNode().SetTextScale(TEXT_PERCENT)
-        node.SetLocked(True)
+    node = own(carm, POINTS, _make_points, "triangulated landmarks")
     modified = node.StartModify()
     node.RemoveAllControlPoints()
     for name, point in found.items():
         node.AddControlPoint(vtk.vtkVector3d(*point.position_ras), name)
     node.EndModify(modified)
+    return node
+
+
+def _make_rays(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLModelNode":
+    node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetColor(RAY_COLOR)
+    node.GetDisplayNode().SetLineWidth(RAY_WIDTH_PX)
+    node.GetDisplayNode().SetLighting(False)
+    node.SetSelectable(False)
+    return node
+
+
+def _make_points(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLMarkupsFiducialNode":
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetSelectedColor(POINT_COLOR)
+    node.GetDisplayNode().SetTextScale(TEXT_PERCENT)
+    node.SetLocked(True)
     return node

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from Sim2RealLib.mrml.owned_nodes import own
 from Sim2RealLib.mrml.subject_hierarchy import PROVENANCE
 from Sim2RealLib.mrml.volumes import show_image
 from Sim2RealLib.simulation import LabelClass
@@ -16,7 +17,6 @@ from ..fluoroscope import XrayImage
 from ..frames.display import Polarity, Window
 from ..frames.frame_labels import pose_record
 from .film import apply_window
-from .owned_nodes import own
 
 IMAGE, OUTLINES = "DRRSim.Image", "DRRSim.Outlines"
 """Roles of the C-arm's references."""
@@ -36,9 +36,7 @@ def show_xray(
 
     provenance: plain JSON, what was imaged and how; the pose is added.
     """
-    node, new = own(carm, IMAGE, "vtkMRMLScalarVolumeNode", "X-ray")
-    if new:
-        node.CreateDefaultDisplayNodes()
+    node = own(carm, IMAGE, _make_image, "X-ray")
     finite = np.where(np.isfinite(image.attenuation), image.attenuation, NO_PHOTON)
     show_image(node, finite, ras_from_pixels(image.view))
     apply_window(node, window, polarity)
@@ -52,15 +50,27 @@ def show_outlines(
 ) -> "slicer.vtkMRMLLabelMapVolumeNode":
     """Outlines of the masks, with which the image was taken, in the colours of their classes: a label layer for slice
     views."""
-    node, new = own(carm, OUTLINES, "vtkMRMLLabelMapVolumeNode", "X-ray masks")
-    if new:
-        node.CreateDefaultDisplayNodes()
-        colors = carm.GetScene().AddNewNodeByClass("vtkMRMLColorTableNode", f"{node.GetName()} colors")
-        colors.SetTypeToUser()
-        _name_colors(colors, classes)
-        node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
+    node = own(carm, OUTLINES, lambda scene, name: _make_outlines(scene, name, classes), "X-ray masks")
     _name_colors(node.GetDisplayNode().GetColorNode(), classes)
     show_image(node, image.outlines, ras_from_pixels(image.view))
+    return node
+
+
+def _make_image(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLScalarVolumeNode":
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _make_outlines(
+    scene: "slicer.vtkMRMLScene", name: str, classes: Sequence[LabelClass]
+) -> "slicer.vtkMRMLLabelMapVolumeNode":
+    node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", name)
+    node.CreateDefaultDisplayNodes()
+    colors = scene.AddNewNodeByClass("vtkMRMLColorTableNode", f"{name} colors")
+    colors.SetTypeToUser()
+    _name_colors(colors, classes)
+    node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
     return node
 
 

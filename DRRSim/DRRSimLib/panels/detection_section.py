@@ -10,13 +10,13 @@ from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
+from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
 
 from ..detection.detector import DETECTORS, Detection, pixel_errors
 from ..detection.triangulation import Ray, Triangulation, back_project, triangulate
 from ..fluoroscope import XrayImage
 from ..mrml.carm_nodes import is_carm
-from ..mrml.owned_nodes import owned
 from ..mrml.point_nodes import show_detections
 from ..mrml.space_nodes import RAYS, show_rays, show_triangulated
 from .labels import say

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.mrml.markups import landmarks_of
+from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
@@ -20,7 +21,6 @@ from ..frames.display import Window
 from ..frames.frame_labels import landmark_records
 from ..mrml.carm_nodes import device_of, is_carm
 from ..mrml.film import apply_window, same_window, shown_window
-from ..mrml.owned_nodes import owned
 from ..mrml.patient_nodes import anatomy_of, state_of
 from ..mrml.point_nodes import LANDMARKS, show_landmarks
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray

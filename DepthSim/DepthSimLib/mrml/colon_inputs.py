@@ -10,6 +10,7 @@ import vtk
 from pydantic_core import to_jsonable_python
 
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.mrml.generated_labels import TABLE, are_generated_labels
 from Sim2RealLib.mrml.inputs import GENERATED, InputFiles, generated_anatomy
 from Sim2RealLib.mrml.markups import points_of
 from Sim2RealLib.mrml.segmentations import labels_of
@@ -21,7 +22,6 @@ from Sim2RealLib.volume import Volume
 from ..colon_keeper import ColonKeys
 from ..found_colon import ColonInput
 from ..recipe import GeneratedColon, Input
-from .generated_labels import TABLE, are_generated_labels
 
 
 def read_colon(

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from vtk.util.numpy_support import numpy_to_vtk
 
 from Sim2RealLib.mesh import TriangleMesh
+from Sim2RealLib.mrml.generated_labels import mark_generated_labels
 from Sim2RealLib.mrml.inputs import mark_generated
 from Sim2RealLib.mrml.markups import curve_points_of, make_curve
 from Sim2RealLib.mrml.models import make_model, to_poly_data
@@ -22,7 +23,6 @@ from ..centerline import Centerline
 from ..colon import ScannedColon
 from ..colonography.midline import evenly_spaced
 from ..recipe import GeneratedColon
-from .generated_labels import mark_generated_labels
 
 SHOWN_HU = -1000.0, 400.0
 """Window of a colonography: gas is black, fluid that is tagged white."""

@@ -14,6 +14,7 @@ import vtk
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.mrml.models import make_model, to_poly_data
+from Sim2RealLib.mrml.owned_nodes import adopt, discard, owned
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.mrml.transforms import matrix_of, set_matrix, world_from_node
 
@@ -27,7 +28,6 @@ from ..endoscope.shapes import (
     tip_mesh,
 )
 from ..recipe import Tip
-from .owned_nodes import adopt, discard, owned
 
 TIP, PART = "DepthSim.Endoscope", "DepthSim.Part"
 """Attributes: of the transform the recipe's `endoscope` as JSON; of a model the part that it shows."""
@@ -116,7 +116,7 @@ def set_tip(endoscope: "slicer.vtkMRMLLinearTransformNode", tip: Tip) -> None:
 
 def parts_of(endoscope: "slicer.vtkMRMLLinearTransformNode") -> "dict[str, slicer.vtkMRMLModelNode]":
     """The models of an endoscope by part, those that are there."""
-    found = {part: owned(endoscope, part) for part in LOOKS}
+    found = {part: owned(endoscope, f"DepthSim.{part}") for part in LOOKS}
     return {part: model for part, model in found.items() if model is not None}
 
 
@@ -173,7 +173,7 @@ def _make_part(
     display.SetBackfaceCulling(False)
     if part in ("lights", *FIELD, *BEAMS):  # they shine, no light falls on them
         display.SetLighting(False)
-    adopt(endoscope, part, model)
+    adopt(endoscope, f"DepthSim.{part}", model)
     return model
 
 

@@ -10,6 +10,7 @@ import slicer
 from pydantic_core import to_jsonable_python
 
 from Sim2RealLib.cameras import Camera
+from Sim2RealLib.mrml.owned_nodes import discard, own, owned
 from Sim2RealLib.mrml.subject_hierarchy import PROVENANCE
 from Sim2RealLib.simulation import LabelClass
 
@@ -17,13 +18,12 @@ from ..depth.comparison import Comparison
 from ..depth.surface import surface_patch
 from ..endoscopy import Sight
 from . import picture_nodes as pictures
-from .owned_nodes import discard, own, owned
 from .surface_nodes import make_surface, show_surface
 
-PREVIEW, PICTURE = "view", "picture"
-DEPTH, NORMALS, LABELS = "depth", "normals", "labels"
-SURFACE, PREDICTED_SURFACE, ERROR = "surface", "predicted surface", "depth error"
-"""Roles of the endoscope's nodes, and their names."""
+PREVIEW, PICTURE = "DepthSim.view", "DepthSim.picture"
+DEPTH, NORMALS, LABELS = "DepthSim.depth", "DepthSim.normals", "DepthSim.labels"
+SURFACE, PREDICTED_SURFACE, ERROR = "DepthSim.surface", "DepthSim.predicted surface", "DepthSim.depth error"
+"""Roles of the endoscope's nodes, which are named after them."""
 
 _CLASSES = "DepthSim.Classes"
 

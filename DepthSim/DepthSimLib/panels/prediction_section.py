@@ -7,6 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
 
 from .. import parameters as names
@@ -14,7 +15,6 @@ from ..depth.comparison import Comparison, compare
 from ..depth.predictor import PREDICTORS, DepthScale
 from ..mrml import result_nodes as results
 from ..mrml.endoscope_nodes import is_endoscope
-from ..mrml.owned_nodes import owned
 from ..mrml.picture_nodes import error_range_mm
 from .frame_view import FrameView
 from .rendering_section import Rendered, RenderingSection

@@ -9,13 +9,13 @@ from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
+from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
 
 from .. import parameters as names
 from ..endoscopy import Endoscopy, Sight
 from ..mrml import result_nodes as results
 from ..mrml.endoscope_nodes import is_endoscope, pose_of
-from ..mrml.owned_nodes import owned
 from ..progressive import Refinement
 from ..recipe import EndoscopyRecipe
 from .colon_section import ColonSection

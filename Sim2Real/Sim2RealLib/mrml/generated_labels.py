@@ -1,4 +1,4 @@
-"""Whether a segmentation still is that of a generated colon."""
+"""Whether a segmentation still is that of a generated anatomy."""
 
 import json
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 import slicer
 
-from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.mrml.inputs import GENERATED, hash_of_volume
-from Sim2RealLib.mrml.segmentations import labels_of
-from Sim2RealLib.volume import Volume
+from ..errors import Sim2RealError
+from ..volume import Volume
+from .inputs import GENERATED, hash_of_volume
+from .segmentations import labels_of
 
 TABLE = "totalsegmentator_v2"
 """Names of labels."""
