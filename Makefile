@@ -16,7 +16,7 @@ demo: .venv/demo-ready
 	$(BIN)/sim2real demo
 
 test: .venv/test-ready lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: .venv/test-ready lint
 	$(BIN)/python -m pytest

@@ -22,6 +22,7 @@ class Sim2Real(ScriptedLoadableModule):
 
 
 CATEGORY = "SurgicalSim2Real"
+DOCUMENTATION_URL = "https://github.com/SurgicalSim2Real/SlicerSurgicalSim2Real/blob/main/Docs/Slicer.md"
 
 ABDOMEN_URL = "https://github.com/wasserth/TotalSegmentator/raw/master/tests/reference_files/"
 """Test files of TotalSegmentator, Apache-2.0 (Wasserthal et al., Radiology: Artificial Intelligence 2023)."""
@@ -35,12 +36,16 @@ def register_sample_data() -> None:
     """Offer generated anatomies, which are made on this computer, and a small real CT with organ labels."""
     from SampleData import SampleDataLogic
 
-    SampleDataLogic.registerCustomSampleDataCategory(CATEGORY, title=_("Surgical Sim2Real"))
+    if hasattr(SampleDataLogic, "registerCustomSampleDataCategory"):  # since 03/2026
+        SampleDataLogic.registerCustomSampleDataCategory(CATEGORY, title=_("Surgical Sim2Real"))
     icons = Path(__file__).parent / "Resources" / "Icons"
     for name, maker in (("GeneratedPelvis", make_pelvis), ("GeneratedColon", make_colon)):
         SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY,
             sampleName=name,
+            uris=DOCUMENTATION_URL,  # nothing is downloaded, but Slicer wants an address and a file name
+            fileNames=name,
+            nodeNames=name,
             thumbnailFileName=str(icons / f"{name}.png"),
             customDownloader=maker,
         )

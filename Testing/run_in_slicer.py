@@ -25,7 +25,11 @@ def main(arguments: list[str]) -> int:
     import slicer
 
     if slicer_stand_in.is_genuine():
+        from Sim2RealLib.panels.requirements import install_requirements
+
         slicer.packaging.pip_ensure(["pytest>=9"], requester="SurgicalSim2Real tests")
+        if not install_requirements():
+            raise SystemExit("Python packages of the modules are missing, see Resources/requirements.txt.")
     import pytest
 
     files = sorted(str(path) for pattern in OF_MODULES for path in TESTING.glob(pattern))

@@ -114,7 +114,7 @@ def test_a_sample_colon_is_entered_by_one_click(panel):
 def test_lumen_and_centerline_have_a_button_each(panel):
     assert not panel.ui.findLumenButton.enabled
     panel.parameters.ct = ct_node(bent_tube_ct())
-    assert panel.ui.colonLabel.text == "Not found yet."
+    assert panel.ui.colonLabel.text.startswith("Not found yet")
     panel.ui.findLumenButton.click()
     assert panel.worker.busy
     assert finished(panel) == ""
@@ -214,7 +214,7 @@ def test_a_branch_is_a_doubt_and_is_left_out(panel):
     panel.ui.leaveOutButton.click()
     point = np.array(panel.parameters.excludedPoints.GetNthControlPointPositionWorld(0))
     assert np.linalg.norm(point - [90, 0, 0]) < 15.0
-    assert panel.ui.colonLabel.text == "Not found yet."  # with this point
+    assert panel.ui.colonLabel.text.startswith("Not found yet")  # with this point
 
 
 def slice_node(view):

@@ -41,12 +41,19 @@ def test_an_export_is_that_of_the_command_line_and_opens(tube, tmp_path):
     assert recipe.input.volume.parent == tmp_path / "panel" / "inputs"
     assert recipe.views.min_wall_mm == tube.parameters.marginMm
 
-    before = pose(tube)
+    import slicer
+
+    from Sim2RealLib.dataset.reader import Dataset
+    from Sim2RealLib.mrml.transforms import matrix_of
+
+    before, dataset = pose(tube), Dataset.open(tmp_path / "panel")
     tube.ui.openDatasetButton.click()
     assert "3 frames" in finished(tube)
     tube.ui.frameSlider.setValue(2)
-    assert not np.allclose(pose(tube), before)
-    assert float(bent_lumen().clearance.at(pose(tube)[:3, 3])) >= 3.0 - 1e-6
+    camera = matrix_of(slicer.util.getNode(f"{dataset.folder.name} camera"))
+    assert np.allclose(camera, np.linalg.inv(dataset.record(2)["camera"]["camera_from_world"]))
+    assert np.allclose(pose(tube), before)  # what was set up stays
+    assert float(bent_lumen().clearance.at(camera[:3, 3])) >= 3.0 - 1e-6
 
 
 def test_an_export_is_cancelled_and_goes_on(tube, tmp_path):

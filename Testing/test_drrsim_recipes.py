@@ -107,10 +107,11 @@ def test_a_recipe_of_a_biplane_is_refused_with_a_reason(panel, tmp_path):
 
 
 def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
-    """A changed CT becomes a file beside the dataset; its frames stand the C-arm where they were taken."""
+    """A changed CT becomes a file beside the dataset; its frames are shown with their poses."""
     import slicer
 
     from DRRSimLib.mrml.carm_nodes import pose_of
+    from Sim2RealLib.mrml.transforms import matrix_of
 
     ct, middle = ball_ct()
     points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "points")
@@ -124,22 +125,26 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     dataset = Dataset.open(tmp_path / "dataset")
     assert (tmp_path / "dataset" / "report.html").exists()
     assert len(list((tmp_path / "dataset" / "inputs").iterdir())) == 2
+    before = pose_of(panel.parameters.carm)
     panel.ui.openDatasetButton.click()
     settled(panel)
     for number in (2, 0):
         panel.ui.frameSlider.setValue(number)
         slicer.app.processEvents()
         record = dataset.record(dataset.indices[number])
-        pose = pose_of(panel.parameters.carm)
-        assert pose.primary_deg == pytest.approx(record["carm"]["primary_deg"], abs=1e-3)
-        assert pose.isocenter_ras == pytest.approx(record["carm"]["isocenter_ras"], abs=1e-3)
+        camera = slicer.util.getNode(f"{dataset.folder.name} camera")
+        assert np.allclose(matrix_of(camera), np.linalg.inv(record["camera"]["camera_from_world"]))
         overlay = panel.parameters.carm.GetNodeReference("DRRSim.Landmarks")
         assert overlay.GetNumberOfControlPoints() == 1
         view = slicer.app.layoutManager().sliceWidget("Xray").sliceView()
         composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(view.mrmlSliceNode())
         shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
         assert np.array_equal(slicer.util.arrayFromVolume(shown)[0], dataset.frame(number).channel("display"))
-    assert not panel.parameters.live
+    assert pose_of(panel.parameters.carm) == before  # what was set up for exports stays
+    panel.parameters.primaryDeg += 10.0
+    settled(panel)
+    shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
+    assert shown is panel.parameters.carm.GetNodeReference("DRRSim.Image")  # live goes on when the C-arm moves
 
 
 def test_a_recipe_with_files_loads_them(panel, tmp_path):

@@ -286,7 +286,7 @@ def test_missing_packages_are_named_with_their_size_and_asked_for(load_module, t
     monkeypatch.setattr(slicer.packaging, "pip_check", lambda name: not str(name).startswith("drjit"))
     widget = load_module(tmp_path / "ToyPanelModule.py")
     assert widget.panel is None
-    text = slicer.util.findChildren(widget._missing.widget, className="QLabel")[0].text
+    text = slicer.util.findChild(widget._missing.widget, "missingPackagesLabel").text
     assert "drjit (5 MB)" in text
     button = slicer.util.findChild(widget._missing.widget, "installPackagesButton")
     button.click()

@@ -94,7 +94,9 @@ class ToyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.checkCanApply)
         self._parameterNode = node
         if node:
-            self._tag = node.connectGui(self.ui)
+            named = ((w.property("SlicerParameterName"), w) for w in vars(self.ui).values())
+            bound = dict(pair for pair in named if pair[0])
+            self._tag = node.connectParametersToGui(bound)
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.checkCanApply)
             self.checkCanApply()
 

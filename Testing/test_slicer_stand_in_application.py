@@ -60,7 +60,9 @@ class {name}Widget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._node.disconnectGui(self._tag)
         self._node = node
         if node:
-            self._tag = node.connectGui(self.ui)
+            named = ((w.property("SlicerParameterName"), w) for w in vars(self.ui).values())
+            bound = dict(pair for pair in named if pair[0])
+            self._tag = node.connectParametersToGui(bound)
 
     def enter(self):
         seen.append("enter")

@@ -199,18 +199,22 @@ def test_sample_data_needs_a_checksum_and_is_never_downloaded(slicer_scene, tmp_
 
     register = SampleData.SampleDataLogic.registerCustomSampleDataSource
     with pytest.raises(ValueError, match="checksum"):
-        register("Toy", "unchecked", uris="https://x.invalid/a.nrrd", fileNames="a.nrrd")
-    register("Toy", "far", uris="https://x.invalid/a.nrrd", fileNames="a.nrrd", checksums="SHA256:00")
+        register("Toy", "unchecked", uris="https://x.invalid/a.nrrd", fileNames="a.nrrd", nodeNames="a")
+    register("Toy", "far", uris="https://x.invalid/a.nrrd", fileNames="a.nrrd", nodeNames="a", checksums="SHA256:00")
     with pytest.raises(RuntimeError, match="downloads nothing"):
         SampleData.SampleDataLogic().downloadSample("far")
-    register("Toy", "made", customDownloader=lambda source: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode"))
+    names = {"uris": "https://x.invalid", "fileNames": "made", "nodeNames": "made"}
+    make = lambda _source: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode")  # noqa: E731
+    with pytest.raises(ValueError, match="uris"):  # as Slicer, which pairs them with each other
+        register("Toy", "made", customDownloader=make)
+    register("Toy", "made", customDownloader=make, **names)
     assert SampleData.SampleDataLogic().downloadSample("made").IsA("vtkMRMLTextNode")
 
 
 def test_packages_are_checked_and_never_installed(slicer_scene, tmp_path):
     import slicer.packaging
 
-    (tmp_path / "requirements.txt").write_text("numpy>=1.20  # arrays\n\nno-such-package-here>=2\n")
+    (tmp_path / "requirements.txt").write_text("# arrays\nnumpy>=1.20\n\nno-such-package-here>=2\n")
     requirements = slicer.packaging.load_requirements(tmp_path / "requirements.txt")
     assert [slicer.packaging.pip_check(entry) for entry in requirements] == [True, False]
     assert not slicer.packaging.pip_check("numpy>=99")

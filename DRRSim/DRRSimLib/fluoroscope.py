@@ -15,7 +15,7 @@ from .scene import Patient, beam
 
 PREVIEW_PX = 256
 """Width of the image that follows the hand."""
-REST_MS = 200
+REST_MS = 120
 """How long the hand must rest for the full image."""
 
 

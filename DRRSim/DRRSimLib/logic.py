@@ -12,6 +12,7 @@ import slicer
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import landmarks_of
+from Sim2RealLib.mrml.scenes import scene_or_slicers
 from Sim2RealLib.recipe import validate
 
 from .acquisition.carm import DEVICES, CArmPose, view_from_pose
@@ -31,7 +32,7 @@ class XrayLogic:
     """What the panel of DRRSim does, for one scene; `backend` as on the command line."""
 
     def __init__(self, scene: "slicer.vtkMRMLScene | None" = None, backend: str = "auto") -> None:
-        self._scene = scene or slicer.mrmlScene
+        self._scene = scene_or_slicers(scene, "XrayLogic")
         self._backend_name = backend
         self._state: Any = None
         self._fluoroscope: Fluoroscope | None = None

@@ -11,6 +11,7 @@ from slicer.parameterNodeWrapper import FloatRange
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.panel import Panel, shared_ui
 
+from .mrml.carm_nodes import device_of
 from .mrml.patient_nodes import add_pelvis
 from .mrml.xray_view import VIEW
 from .panels.carm_section import CArmSection
@@ -89,7 +90,12 @@ class DrrPanel(Panel):
     def view_around(self) -> None:
         """Let the views of a dataset be around the C-arm's."""
         primary, secondary = self.parameters.primaryDeg, self.parameters.secondaryDeg
-        self.parameters.primaryRangeDeg = FloatRange(primary - AROUND_DEG, primary + AROUND_DEG)
-        self.parameters.secondaryRangeDeg = FloatRange(
-            max(secondary - AROUND_DEG, -90.0), min(secondary + AROUND_DEG, 90.0)
-        )
+        device = device_of(self.parameters.carm)
+        self.parameters.primaryRangeDeg = _around(primary, device.primary_range_deg)
+        low, high = device.secondary_range_deg
+        self.parameters.secondaryRangeDeg = _around(secondary, (max(low, -90.0), min(high, 90.0)))
+
+
+def _around(angle_deg: float, reach_deg: tuple[float, float]) -> FloatRange:
+    """`AROUND_DEG` to either side of an angle, as far as a device reaches."""
+    return FloatRange(max(angle_deg - AROUND_DEG, reach_deg[0]), min(angle_deg + AROUND_DEG, reach_deg[1]))

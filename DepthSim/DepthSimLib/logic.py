@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 
 from Sim2RealLib.mrml.inputs import InputFiles
+from Sim2RealLib.mrml.scenes import scene_or_slicers
 from Sim2RealLib.recipe import validate
 
 from .anatomy import generated_colon
@@ -38,7 +39,7 @@ class EndoscopyLogic:
     """
 
     def __init__(self, scene: "slicer.vtkMRMLScene | None" = None, backend: str = "auto", **search: Any) -> None:
-        self._scene = scene or slicer.mrmlScene
+        self._scene = scene_or_slicers(scene, "EndoscopyLogic")
         self._keeper = ColonKeeper(backend)
         self.search = search
 

@@ -36,7 +36,7 @@ class DepthPanel(Panel):
         self.frame = FrameView(self)
         self.rendering = RenderingSection(self, self.colon, self.frame)
         self.prediction = PredictionSection(self, self.rendering, self.frame)
-        source = EndoscopyRecipeSource(self, self.colon, self.endoscope, self.make_sample)
+        source = EndoscopyRecipeSource(self, self.colon, self.make_sample)
         self.dataset = DatasetSection(self, source, FRAME)
         self._sections = (
             self.colon,

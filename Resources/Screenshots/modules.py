@@ -25,6 +25,10 @@ CLICKED = (
     "sacral_promontory",
 )
 """The landmarks that a user placed in the picture of their template."""
+INSERTED_MM = 35.0
+"""How far the laparoscope is in, so that it sees its tools before the organs."""
+TOOL_TROCARS = {"right hand": (90.0, -50.0), "left hand": (-80.0, -40.0)}
+"""Where tools enter, mm to the right and up from the camera's trocar."""
 
 
 def main(folder: Path, modules: list[str]) -> None:
@@ -114,7 +118,7 @@ def tour_of_depthsim(panel: Any, folder: Path) -> None:
     settle(panel)
     ui.renderButton.click()
     settle(panel)
-    look_from((-300.0, 700.0, 250.0))
+    look_from((-120.0, 300.0, 110.0), at=tip_of(parameters.endoscope))
     picture(folder / "depthsim.png")
 
     show_only(ui, "renderingSection")
@@ -147,8 +151,16 @@ def tour_of_translate(panel: Any, folder: Path) -> None:
     panel.parameters.segmentation = organs(ct, labels_file)
     panel.ui.setUpButton.click()
     settle(panel)
+    trocars = panel.parameters.trocars
+    camera_ras = trocars.GetNthControlPointPositionWorld(0)
+    for name, (right, superior) in TOOL_TROCARS.items():
+        trocars.AddControlPointWorld([camera_ras[0] + right, camera_ras[1] - 10.0, camera_ras[2] + superior], name)
+        panel.ui.addToolButton.click()
+        settle(panel)
+    assert panel.ui.instrumentTable.rowCount == 1 + len(TOOL_TROCARS)
+    panel.ui.instrumentTable.selectRow(0)
     panel.ui.aimButton.click()
-    panel.ui.addToolButton.click()
+    panel.ui.insertionSlider.setValue(INSERTED_MM)
     settle(panel)
     look_from((-700.0, 1100.0, 350.0))
     picture(folder / "translate.png")

@@ -13,8 +13,8 @@ asked: list[dict[str, object]] = []
 
 def load_requirements(path: str | Path) -> list[Requirement]:
     """The requirements of a requirements.txt."""
-    lines = (line.split("#")[0].strip() for line in Path(path).read_text("utf-8").splitlines())
-    return [Requirement(line) for line in lines if line]
+    lines = (line.strip() for line in Path(path).read_text("utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 def _requirements(given: object) -> list[Requirement]:

@@ -163,11 +163,14 @@ class _Wrapper:
     def Modified(self) -> None:
         self.parameterNode.Modified()
 
-    def connectGui(self, gui: object) -> int:
-        """Bind the widgets that carry a property `SlicerParameterName`; the tag is for `disconnectGui`."""
+    def connectGui(self, gui: object) -> None:
+        """Bind the widgets that carry a property `SlicerParameterName`.
+
+        Slicer's documentation promises a tag for `disconnectGui`, its versions so far return None: so does this.
+        """
         widgets = vars(gui).values() if not isinstance(gui, Mapping) else gui.values()
         named = ((widget.property("SlicerParameterName"), widget) for widget in widgets if hasattr(widget, "property"))
-        return self._connect([(name, widget) for name, widget in named if name])
+        self._connect([(name, widget) for name, widget in named if name])
 
     def connectParametersToGui(self, mapping: Mapping[str, object]) -> int:
         """Bind widgets by the name of their parameter."""

@@ -53,8 +53,8 @@ class SampleDataLogic:
         checksums: object = None,
     ) -> None:
         """ValueError for an entry without a name, with lists of unequal length, or with a file without a checksum."""
-        if not sampleName:
-            raise ValueError("sample data needs a sampleName")
+        if not (sampleName and uris and fileNames and nodeNames):
+            raise ValueError("sample data needs a sampleName, uris, fileNames and nodeNames, also where it is made")
         source = SampleDataSource(
             category,
             sampleName,

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 
 from Sim2RealLib.mrml.owned_nodes import own
 from Sim2RealLib.mrml.subject_hierarchy import PROVENANCE
+from Sim2RealLib.mrml.transforms import to_array
 from Sim2RealLib.mrml.volumes import show_image
 from Sim2RealLib.simulation import LabelClass
 
@@ -20,6 +22,8 @@ from .film import apply_window
 
 IMAGE, OUTLINES = "DRRSim.Image", "DRRSim.Outlines"
 """Roles of the C-arm's references."""
+
+ON_IMAGE_MM = 1.0
 
 NO_PHOTON = np.float32(30.0)
 """What stands for an infinite −ln(I / I₀), where no photon arrived: e⁻³⁰ is beyond any detector."""
@@ -54,6 +58,15 @@ def show_outlines(
     _name_colors(node.GetDisplayNode().GetColorNode(), classes)
     show_image(node, image.outlines, ras_from_pixels(image.view))
     return node
+
+
+def on_image(node: "slicer.vtkMRMLScalarVolumeNode", point_ras: Sequence[float]) -> bool:
+    """Whether a point lies in the plane of an image, to a millimetre: on the detector."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    ras_from_ijk = to_array(matrix)
+    normal = np.cross(ras_from_ijk[:3, 0], ras_from_ijk[:3, 1])
+    return bool(abs(normal @ (np.asarray(point_ras) - ras_from_ijk[:3, 3])) < ON_IMAGE_MM * np.linalg.norm(normal))
 
 
 def _make_image(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLScalarVolumeNode":

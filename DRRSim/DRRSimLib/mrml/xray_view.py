@@ -20,11 +20,18 @@ LAYOUT_XML = f"""
  <item splitSize="550"><view class="vtkMRMLViewNode" singletontag="1">
   <property name="viewlabel" action="default">1</property>
  </view></item>
- <item splitSize="450"><view class="vtkMRMLSliceNode" singletontag="{VIEW}">
-  <property name="orientation" action="default">Coronal</property>
-  <property name="viewlabel" action="default">X</property>
-  <property name="viewcolor" action="default">#5A7FA8</property>
- </view></item>
+ <item splitSize="450"><layout type="vertical" split="true">
+  <item splitSize="620"><view class="vtkMRMLSliceNode" singletontag="{VIEW}">
+   <property name="orientation" action="default">Coronal</property>
+   <property name="viewlabel" action="default">X</property>
+   <property name="viewcolor" action="default">#5A7FA8</property>
+  </view></item>
+  <item splitSize="380"><view class="vtkMRMLSliceNode" singletontag="Red">
+   <property name="orientation" action="default">Axial</property>
+   <property name="viewlabel" action="default">R</property>
+   <property name="viewcolor" action="default">#F34A33</property>
+  </view></item>
+ </layout></item>
 </layout>"""
 
 

@@ -16,7 +16,7 @@ from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.volumes import ct_of
 from Sim2RealLib.panels.panel import Panel
 
-from ..acquisition.carm import DEVICES, CArmDevice, CArmPose, clamp_angles, limit_problems
+from ..acquisition.carm import CArmDevice, CArmPose, clamp_angles, limit_problems
 from ..acquisition.presets import STANDARD_VIEWS
 from ..mrml.carm_nodes import (
     device_of,
@@ -171,16 +171,6 @@ class CArmSection:
         if self.carm is None:
             self._make_at(isocenter_ras)
         self._set(lambda pose: replace(pose, isocenter_ras=tuple(isocenter_ras)))
-
-    def stand_as(self, device_name: str, pose: CArmPose) -> None:
-        """Stand in a pose with a device's detector, if it is a preset, and the distances of the pose."""
-        parameters = self._panel.parameters
-        with self._modified():
-            if device_name in DEVICES:
-                parameters.device = parameters.distancesOf = device_name
-            parameters.sourceToDetectorMm = pose.source_to_detector_mm
-            parameters.sourceToIsocenterMm = pose.source_to_isocenter_mm
-            set_pose_parameters(parameters, pose)
 
     def center_as(self, isocenter_ras: tuple[float, float, float] | None) -> None:
         """Put the isocentre where a recipe has it, or where it goes by itself."""

@@ -8,11 +8,14 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
+from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
 
 from ..landmarks.prediction import FEWEST, Prediction, predict_landmarks
 from ..landmarks.template import LANDMARK_NAMES, pelvis_template
+from ..mrml.carm_nodes import is_carm
 from ..mrml.point_nodes import TEXT_PERCENT
+from ..mrml.xray_nodes import IMAGE, on_image
 from .labels import say
 
 PREDICTED = "DRRSim.Predicted"
@@ -154,6 +157,12 @@ class LandmarkSection:
         if self._panel.ui.placeButton.checked:
             with self._panel.attempt():
                 name = self._panel.ui.nextLandmarkCombo.currentData
+                if self._discard_on_detector(node, name):
+                    say(
+                        self._panel.ui.landmarkWarningLabel,
+                        _("An X-ray has no depth: click on the bone, or in a slice."),
+                    )
+                    return
                 labels = [node.GetNthControlPointLabel(number) for number in range(node.GetNumberOfControlPoints())]
                 if labels.count(name) > 1:
                     node.RemoveNthControlPoint(labels.index(name))
@@ -161,6 +170,20 @@ class LandmarkSection:
                 self._name_next()
                 if all(name in self._placed() for name in LANDMARK_NAMES):
                     self._stop()
+
+    def _discard_on_detector(self, node: Any, name: str) -> bool:
+        """Remove points of a name that lie on the X-ray image, where a click in its view puts them; whether any did."""
+        image = owned(self._panel.parameters.carm, IMAGE) if is_carm(self._panel.parameters.carm) else None
+        if image is None:
+            return False
+        found = []
+        for number in range(node.GetNumberOfControlPoints()):
+            at = node.GetNthControlPointPositionWorld(number)
+            if node.GetNthControlPointLabel(number) == name and on_image(image, at):
+                found.append(number)
+        for number in reversed(found):
+            node.RemoveNthControlPoint(number)
+        return bool(found)
 
     def _points_changed(self, _node: Any, _event: str) -> None:
         """Not news are the points that show where a click would place one."""

@@ -30,7 +30,7 @@ from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
 from .pose_parameters import recipe_of, set_device_parameters
 from .sample import pelvis_steps
-from .stored_frame import pose_of_frame, show_stored_landmarks
+from .stored_frame import show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
 from .xray_section import XraySection
 
@@ -111,10 +111,9 @@ class DrrRecipeSource:
         return _parsed(record).carm.source_to_detector_mm
 
     def picture_shown(self, picture: Any) -> None:
-        """The C-arm goes where a stored frame was taken; live is off, or it would show another image there."""
+        """The view is a stored frame's until the C-arm moves; the C-arm stays where the user put it."""
         record = _parsed(picture.record)
         self._xray.leave_view()
-        self._carm.stand_as(record.carm.device, pose_of_frame(record))
         show_stored_landmarks(self._panel.parameters.carm, record)
 
     def _set(self, recipe: DrrRecipe, device: CArmDevice, ct: Any, segmentation: Any, landmarks: Any) -> None:

@@ -1,4 +1,4 @@
-"""A frame of an opened dataset: the C-arm stands where it was taken, its landmarks are drawn on it."""
+"""A frame of an opened dataset, with its landmarks drawn on it."""
 
 from typing import Any
 
@@ -6,24 +6,10 @@ import numpy as np
 
 from Sim2RealLib.cameras import PinholeCamera
 
-from ..acquisition.carm import CArmPose, XrayView
+from ..acquisition.carm import XrayView
 from ..frame_record import DrrRecord
 from ..mrml.carm_nodes import is_carm
 from ..mrml.point_nodes import show_landmarks
-
-
-def pose_of_frame(record: DrrRecord) -> CArmPose:
-    """Where the C-arm stood."""
-    carm = record.carm
-    return CArmPose(
-        carm.primary_deg,
-        carm.secondary_deg,
-        carm.isocenter_ras,
-        carm.source_to_detector_mm,
-        carm.source_to_isocenter_mm,
-        carm.in_plane_deg,
-        carm.detector_offset_mm,
-    )
 
 
 def view_of_frame(record: DrrRecord) -> XrayView:

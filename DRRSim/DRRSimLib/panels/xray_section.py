@@ -116,10 +116,9 @@ class XraySection:
             self._show_overlays()
 
     def leave_view(self) -> None:
-        """Something else is shown in the X-ray view; the next image takes it back."""
+        """Something else is shown in the X-ray view; the next image, when the C-arm moves, takes it back."""
         self._rest.stop()
-        self._panel.parameters.live = False
-        self.image, self._asked = None, None
+        self.image = None
 
     def forget(self) -> None:
         """The scene is about to lose its nodes, or there is nothing to show."""

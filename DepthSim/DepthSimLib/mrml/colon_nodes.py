@@ -30,7 +30,7 @@ SHOWN_HU = -1000.0, 400.0
 CONTROL_MM = 10.0
 """Way between the control points of a centreline's curve: few enough to be edited by hand."""
 
-LUMEN_COLOR = (0.93, 0.62, 0.55)
+LUMEN_COLOR, LUMEN_OPACITY = (0.93, 0.62, 0.55), 0.45
 PATH_COLOR = (0.10, 0.65, 0.35)
 
 RADIUS = "Radius"
@@ -70,7 +70,7 @@ def make_sample_colon(
 
 def make_lumen(scene: "slicer.vtkMRMLScene", wall: TriangleMesh, name: str) -> "slicer.vtkMRMLModelNode":
     """A new model of a lumen's wall, seen from within: what lies before it is not drawn, so that one looks into it."""
-    node = make_model(scene, wall, name, LUMEN_COLOR)
+    node = make_model(scene, wall, name, LUMEN_COLOR, LUMEN_OPACITY)
     node.SetSelectable(False)
     node.GetDisplayNode().SetBackfaceCulling(True)  # its normals lead inwards
     show_lumen(node, wall)

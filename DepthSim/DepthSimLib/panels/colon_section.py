@@ -201,7 +201,7 @@ def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None
     if not there:
         return _("Choose a CT colonography, or make a sample colon.")
     if lumen is None:
-        return _("Not found yet.")
+        return _("Not found yet, or loaded with a scene: press Find lumen, then Find centerline.")
     if line is None:
         return _("Lumen found. Next: the centerline.")
     length_cm = round(float(line.centerline.arc_length_mm[-1]) / 10.0)

@@ -159,14 +159,6 @@ class EndoscopeSection:
         if self.endoscope is not None:
             self._place(pose_of(self.endoscope) @ rotation(np.array(axis), TURN_DEG))
 
-    def stand(self, ras_from_camera: np.ndarray) -> None:
-        """Put the endoscope to a pose, as it is, even in tissue."""
-        if self.endoscope is not None:
-            with self._applied():
-                place(self.endoscope, ras_from_camera)
-                self._told_where(ras_from_camera)
-            self._tell()
-
     def _make(self) -> None:
         parameters = self._panel.parameters
         with self._applied():

@@ -23,7 +23,6 @@ from ..mrml.colon_inputs import input_section
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
-from .endoscope_section import EndoscopeSection
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
 
 LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
@@ -38,8 +37,8 @@ class EndoscopyRecipeSource:
 
     simulator = simulator
 
-    def __init__(self, panel: Panel, colon: ColonSection, endoscope: EndoscopeSection, sample: Any) -> None:
-        self._panel, self._colon, self._endoscope, self._sample = panel, colon, endoscope, sample
+    def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
+        self._panel, self._colon, self._sample = panel, colon, sample
 
     def recipe(self, inputs: InputFiles) -> dict[str, Any]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
@@ -79,8 +78,7 @@ class EndoscopyRecipeSource:
         return CARD_MM
 
     def picture_shown(self, picture: Any) -> None:
-        """The endoscope goes where a stored frame was taken."""
-        self._endoscope.stand(picture.ras_from_camera)
+        """Nothing more than the section shows: the endoscope stays where the user put it."""
 
     def _set(self, recipe: EndoscopyRecipe) -> None:
         parameters = self._panel.parameters

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 
 from ..dataset.layout import DISPLAY
 from ..dataset.reader import Dataset
 from ..dataset.schema import CameraEntry
 from ..errors import Sim2RealError
+from ..geometry import transform_points
 from ..job import Done
 from .slice_views import face_picture, show_layers
 from .subject_hierarchy import file_under
@@ -22,6 +24,8 @@ MAX_BYTES = 10**9
 
 CARD_HEIGHT = 0.8
 """Height of the picture as a share of its distance where the lens has no image plane: a card before the camera."""
+
+FIELD_COLOR, FIELD_WIDTH_PX = (1.0, 0.85, 0.2), 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,8 @@ class DatasetFrames:
             proxies[0].GetDisplayNode().SetWindowLevelMinMax(0, 255)
         header = self._dataset.header
         provenance = {"dataset": name, "simulator": header.simulator, "inputs": [dict(each) for each in header.inputs]}
-        file_under(scene, name, self._browser, *made, *proxies, provenance=provenance)
+        field = self._make_field(f"{name} field of view", proxies[1])
+        file_under(scene, name, self._browser, *made, *proxies, field, provenance=provenance)
         return len(self._pictures)
 
     def select(self, number: int) -> StoredPicture:
@@ -115,6 +120,29 @@ class DatasetFrames:
         each = self._pictures[self._browser.GetSelectedItemNumber()]
         show_layers(slice_node, self._browser.GetProxyNode(self._browser.GetMasterSequenceNode()))
         face_picture(slice_node, each.ras_from_ijk, each.picture.shape[1], each.picture.shape[0])
+
+    def _make_field(self, name: str, camera: Any) -> "slicer.vtkMRMLModelNode":
+        """Lines from the camera of the selected frame to its picture and around it, in the 3D view."""
+        first = self._pictures[0]
+        (height, width), camera_from_ras = first.picture.shape[:2], np.linalg.inv(first.ras_from_camera)
+        edges = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
+        corners = [[column, row, 0.0] for column, row in edges]
+        points, lines, surface = vtk.vtkPoints(), vtk.vtkCellArray(), vtk.vtkPolyData()
+        points.InsertNextPoint(0.0, 0.0, 0.0)
+        for corner in transform_points(camera_from_ras @ first.ras_from_ijk, np.array(corners)).tolist():
+            points.InsertNextPoint(corner)
+        for begin, end in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)):
+            lines.InsertNextCell(2, [begin, end])
+        surface.SetPoints(points)
+        surface.SetLines(lines)
+        node = self._scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+        node.SetAndObservePolyData(surface)
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetColor(FIELD_COLOR)
+        node.GetDisplayNode().SetLineWidth(FIELD_WIDTH_PX)
+        node.SetAndObserveTransformNodeID(camera.GetID())
+        node.SetSelectable(False)
+        return node
 
     def _sequence(self, name: str) -> Any:
         sequence = self._scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)

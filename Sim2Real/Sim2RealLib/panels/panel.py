@@ -37,6 +37,9 @@ class Panel(VTKObservationMixin):
         self.widget.layout().addWidget(self.job_row.widget)
         self.parameters: Any = None
         self._parameter_node, self._gui_tag = parameter_node, None
+        self._entered = self._running = False
+        named = ((widget, widget.property("SlicerParameterName")) for widget in vars(self.ui).values())
+        self._bound = {name: widget for widget, name in named if name}
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_changed)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_changed)
@@ -49,18 +52,25 @@ class Panel(VTKObservationMixin):
 
     def enter(self) -> None:
         """The user opens the module."""
-        if self.parameters is None:
+        if not self._entered:
+            self._entered = True
+            self.worker.listeners.append(self._job_changed)
             self._connect(self._parameter_node())
 
     def exit(self) -> None:
-        """The user leaves the module."""
-        self._connect(None)
+        """The user leaves the module; a job goes on, and what it ends with is still taken."""
+        if self._entered:
+            self._entered = False
+            self.worker.listeners.remove(self._job_changed)
+            self._disconnect()
 
     def cleanup(self) -> None:
-        """The panel goes."""
-        self._connect(None)
+        """The panel goes, and with it its job."""
+        self.exit()
+        self.parameters = None
         self.removeObservers()
-        self.worker.close()
+        if self._running or not self.worker.busy:
+            self.worker.close()
 
     def run(
         self,
@@ -71,8 +81,8 @@ class Panel(VTKObservationMixin):
     ) -> None:
         """Run a generator on the worker, shown in the panel's row.
 
-        `Done` values it yields are shown as progress, others given to `stepped`; `done` gets what it returns. The
-        panel hears of the start and the end by `parameters_changed`.
+        `Done` values it yields are shown as progress, others given to `stepped`; `done` gets what it returns, also
+        after the user has left the module. The panel hears of the start and the end by `parameters_changed`.
         """
         if self.worker.busy:
             self.job_row.end(_("Wait for what is running, or cancel it."), error=True)
@@ -80,7 +90,10 @@ class Panel(VTKObservationMixin):
         returned: list[Any] = []
 
         def ended(error: BaseException | None) -> None:
+            self._running = False
             self.job_row.clear()
+            if self.parameters is None:  # the scene or the panel is gone
+                return
             if isinstance(error, Cancelled):
                 self.job_row.end(_("{title}: stopped.").format(title=title))
             elif error is not None:
@@ -88,7 +101,6 @@ class Panel(VTKObservationMixin):
             else:
                 with self.attempt():
                     done(returned[0])
-            self.parameters_changed()
 
         def show(value: Any) -> None:
             if isinstance(value, Done):
@@ -96,9 +108,9 @@ class Panel(VTKObservationMixin):
             elif stepped is not None:
                 stepped(value)
 
+        self._running = True
         self.job_row.begin(title)
         self.worker.start(_returning(steps, returned), show, ended)
-        self.parameters_changed()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -118,22 +130,40 @@ class Panel(VTKObservationMixin):
         self.job_row.end(message, error=True)
 
     def _scene_closes(self, _scene: object, _event: str) -> None:
-        self.worker.cancel()
-        self._connect(None)
+        if self._running:
+            self.worker.cancel()
+        else:
+            self.job_row.clear()
+        self._disconnect()
+        self.parameters = None
         self.scene_closes()
 
     def _scene_changed(self, _scene: object, _event: str) -> None:
-        if self.widget.visible:
+        if self._entered:
+            self._disconnect()
             self._connect(self._parameter_node())
 
     def _connect(self, parameters: Any) -> None:
-        if self.parameters is not None:
+        self.parameters = parameters
+        self._gui_tag = parameters.connectParametersToGui(self._bound)
+        self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
+        self.parameters_changed()
+
+    def _disconnect(self) -> None:
+        if self._gui_tag is not None:
             self.parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
-        self.parameters = parameters
-        if parameters is not None:
-            self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
+            self._gui_tag = None
+
+    def _job_changed(self) -> None:
+        """A job has begun or ended, of this panel or of another module's."""
+        if self.parameters is None:
+            return
+        if not self._running and self.worker.busy:
+            self.job_row.end(_("Another module is computing; wait for it, or cancel it there."))
+        elif not self._running and self.job_row.text.startswith(_("Another module is computing")):
+            self.job_row.clear()
+        with self.attempt():
             self.parameters_changed()
 
     def _parameters_modified(self, _node: object, _event: str) -> None:

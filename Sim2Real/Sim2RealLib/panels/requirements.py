@@ -5,6 +5,7 @@ LLVM, which the CPU kernels need, cannot be installed from here: the panel says 
 """
 
 import re
+import subprocess
 from collections.abc import Callable
 
 import qt
@@ -35,10 +36,9 @@ def missing_requirements() -> dict[str, int]:
 
 def install_requirements() -> bool:
     """Ask the user, and install what is missing with Slicer's progress dialog; whether all is there now."""
-    from slicer.packaging import load_requirements, pip_ensure
-
-    wanted = load_requirements(str(resource_path("requirements.txt")))
-    pip_ensure(wanted, requester="SurgicalSim2Real", skip_packages=list(BUNDLED_WITH_SLICER))
+    slicer.packaging.pip_ensure(
+        list(requirements()), requester="SurgicalSim2Real", skip_packages=list(BUNDLED_WITH_SLICER)
+    )
     return not missing_requirements()
 
 
@@ -72,6 +72,10 @@ class MissingPackages:
         missing = missing_requirements()
         self.widget = qt.QWidget()
         text, button = qt.QLabel(), qt.QPushButton(_("Install Python packages…"))
+        text.objectName = "missingPackagesLabel"
+        self._problem = qt.QLabel()
+        self._problem.objectName = "installProblemLabel"
+        self._problem.wordWrap = True
         button.objectName = "installPackagesButton"
         text.wordWrap = True
         names = ", ".join(f"{_name(requirement)} ({size} MB)" for requirement, size in missing.items())
@@ -83,12 +87,20 @@ class MissingPackages:
         column = qt.QVBoxLayout(self.widget)
         column.addWidget(text)
         column.addWidget(button)
+        column.addWidget(self._problem)
         self._installed = installed
         button.connect("clicked(bool)", self._install)
 
     def _install(self, _checked: bool) -> None:
-        if install_requirements():
+        try:
+            done = install_requirements()
+        except (RuntimeError, subprocess.CalledProcessError) as error:  # declined, or pip failed
+            self._problem.setText(_("Not installed: {error}").format(error=error))
+            return
+        if done:
             self._installed()
+        else:
+            self._problem.setText(_("Some packages are still missing. Restart Slicer, then open this module again."))
 
 
 def _name(requirement: str) -> str:

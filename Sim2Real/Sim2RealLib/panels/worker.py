@@ -41,6 +41,8 @@ class Worker:
     """Runs one job and, between its steps, requests. Every method is for the main thread.
 
     A job is a generator: `stepped(value)` gets each value it yields, `ended` None, its exception, or `Cancelled`.
+    listeners: called when a job has begun or ended.
+
     A request is one function; of those that wait only the latest of each `kind` is kept, which is what live pictures
     need: the hand has moved on.
     """
@@ -52,6 +54,7 @@ class Worker:
         self._requests: dict[str, _Request] = {}
         self._unanswered = 0
         self._closed = False
+        self.listeners: list[Callable[[], None]] = []
         self._results: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -77,6 +80,7 @@ class Worker:
         if self.busy:
             raise RuntimeError("the worker has a job already")
         self._run(job=_Job(steps, stepped, ended, threading.Event()))
+        self._tell()
 
     def cancel(self) -> None:
         """Stop the job after the step it is at; `ended` gets `Cancelled` then."""
@@ -184,7 +188,14 @@ class Worker:
         with self._wake:
             self._job = None
             self._wake.notify()
-        job.ended(error)
+        try:
+            job.ended(error)
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
 
 def _computed(request: _Request) -> tuple[Callable[[Any], None], Any]:
