@@ -306,3 +306,50 @@ def _ijk_to_ras(node):
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return matrix
+
+
+def test_a_job_ends_well_after_the_user_has_left_the_module(panel, tmp_path):
+    import slicer
+
+    panel.parameters.datasetFolder = tmp_path / "out"
+    panel.pause_s = 0.02
+    panel.ui.exportButton.click()
+    slicer.util.selectModule("")
+    assert panel.worker.busy
+    assert "4 frames are in" in finished(panel)
+    slicer.util.selectModule("ToyPanelModule")
+    assert panel.ui.exportButton.enabled
+    assert panel.ui.openDatasetButton.enabled
+    panel.parameters.count = 6
+    assert panel.ui.countBox.value == 6
+
+
+def test_a_panel_waits_for_the_job_of_another_and_says_so(panel, load_module, tmp_path):
+    panel.parameters.datasetFolder = tmp_path / "out"
+    panel.pause_s = 0.05
+    panel.ui.exportButton.click()
+    other = load_module("DRRSim").panel
+    assert panel.worker.busy
+    assert not other.ui.sampleButton.enabled
+    assert "Another module" in other.job_row.text
+    finished(panel)
+    assert other.ui.sampleButton.enabled
+    assert other.job_row.text == ""
+
+
+def test_leaving_and_entering_again_leaves_one_connection(panel):
+    """A second one would write what widgets round back into parameters."""
+    import slicer
+
+    before = panel.parameters.parameterNode.HasObserver("ModifiedEvent")
+    for _ in range(3):
+        slicer.util.selectModule("")
+        slicer.util.selectModule("ToyPanelModule")
+    seen = []
+    panel.ui.countBox.connect("valueChanged(int)", seen.append)
+    panel.parameters.count = 5
+    assert seen == [5]
+    assert before
+    slicer.util.selectModule("")
+    panel.parameters.count = 8
+    assert panel.ui.countBox.value == 5  # nobody listens while the module is not open

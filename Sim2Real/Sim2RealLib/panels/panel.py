@@ -56,6 +56,8 @@ class Panel(VTKObservationMixin):
             self._entered = True
             self.worker.listeners.append(self._job_changed)
             self._connect(self._parameter_node())
+            if self.worker.busy:
+                self._job_changed()
 
     def exit(self) -> None:
         """The user leaves the module; a job goes on, and what it ends with is still taken."""
