@@ -12,6 +12,8 @@ Pixel = tuple[int, int]
 RING_PER_ARROW = 1.13
 """Radius of the rotation rings by the length of the translation arrows, measured on slicer-core 5.13's handles."""
 
+X_SERVER_MS = 30
+
 
 def drag(widget: object, start: Pixel, end: Pixel, steps: int = 10) -> None:
     """Drag from `start` to `end` with the left button."""
@@ -29,7 +31,7 @@ def drag(widget: object, start: Pixel, end: Pixel, steps: int = 10) -> None:
     QTest.mousePress(widget, *_left_button(), _point(start))
     for step in range(1, steps + 1):
         QTest.mouseMove(widget, _point(tuple(a + step / steps * (b - a) for a, b in zip(start, end, strict=True))))
-        slicer.app.processEvents()
+        _let_the_cursor_move()
     QTest.mouseRelease(widget, *_left_button(), _point(end))
     slicer.app.processEvents()
 
@@ -52,7 +54,17 @@ def hover(widget: object, at: Pixel) -> None:
 
     for point in ((at[0] - 3, at[1] - 3), at):  # two, for a cursor that is there already makes no event
         QTest.mouseMove(widget, _point(point))
-        slicer.app.processEvents()
+        _let_the_cursor_move()
+
+
+def _let_the_cursor_move() -> None:
+    """An X server tells of a moved cursor some time after it was moved; off screen it is told at once."""
+    import slicer
+    from PySide6.QtTest import QTest
+
+    if slicer.app.platformName != "offscreen":
+        QTest.qWait(X_SERVER_MS)
+    slicer.app.processEvents()
 
 
 def press_key(keys: str, widget: object | None = None) -> None:
