@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from DepthSimLib.rendering.device_grid import upload_grid
 from DepthSimLib.rendering.majorants import cell_codes
-from DepthSimLib.rendering.random_streams import random_streams
 from DepthSimLib.rendering.scalar_grid import CELL, HIGHEST_HU, LOWEST_HU, scalar_grid
 from rendering_scenes import ARRAYS, HU, points
+from Sim2RealLib.random_streams import random_streams
 from Sim2RealLib.volume import Volume
 
 SHAPES = [(2, 2, 2), (3, 5, 4), (4, 9, 6), (13, 8, 21), (17, 16, 5)]

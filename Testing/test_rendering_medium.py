@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage, stats
 
 from DepthSimLib.rendering.medium import NUDGE_MM, Medium, cell_along, free_flight, rays_in, transmittance
-from DepthSimLib.rendering.random_streams import random_streams
 from DepthSimLib.rendering.scalar_grid import CELL
 from rendering_scenes import AIR, ARRAYS, HU, TISSUE, constant, medium_of, number, points, ramp
+from Sim2RealLib.random_streams import random_streams
 from Sim2RealLib.volume_io import read_ct
 
 SIZE = 30

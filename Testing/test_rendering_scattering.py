@@ -6,8 +6,8 @@ from scipy import stats
 
 from DepthSimLib.rendering import surface_brdf
 from DepthSimLib.rendering.phase import henyey_greenstein, sample_henyey_greenstein
-from DepthSimLib.rendering.random_streams import random_streams
 from rendering_scenes import ARRAYS, number, points
+from Sim2RealLib.random_streams import random_streams
 
 COUNT = 200_000
 NORMAL = np.array([0.48, -0.6, 0.64])

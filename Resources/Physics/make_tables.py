@@ -1,8 +1,8 @@
 """Make the physics tables beside this file: `python Resources/Physics/make_tables.py` (two minutes).
 
-Needs the packages of the extra `tables` (XrayDB and SpekPy); README.md says what the tables hold and where it comes
-from. Reads materials.json, which is written by hand, and writes attenuation.csv, air_energy_transfer.csv and
-spectra.npz.
+Needs the packages of the extra `tables` (XrayDB, xraylib and SpekPy); README.md says what the tables hold and where it
+comes from. Reads materials.json, which is written by hand, and writes attenuation.csv, scattering.npz,
+air_energy_transfer.csv and spectra.npz.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import spekpy
 import xraydb
+import xraylib
 
 FOLDER = Path(__file__).resolve().parent
 LOWEST_KEV, HIGHEST_KEV = 5.0, 150.0
@@ -23,6 +24,10 @@ ELECTRON_REST_ENERGY_KEV = 510.99895
 CLASSICAL_ELECTRON_RADIUS_CM = 2.8179403e-13
 AVOGADRO = 6.02214076e23
 
+SCATTERING_KEV = np.geomspace(LOWEST_KEV, HIGHEST_KEV, 96)
+MOMENTUM_TRANSFER_A = np.concatenate([[0.0], np.geomspace(5e-3, 12.5, 191)])
+"""x = sin(θ/2) E / hc in 1/Å; photons of 150 keV scattered back have 12.1."""
+
 TUBE_VOLTAGES_KV = np.arange(40, 151)
 ANODE_ANGLES_DEG = np.array([6.0, 9.0, 13.0, 20.0])
 BIN_KEV = 0.5
@@ -34,6 +39,7 @@ def main() -> None:
     elements = sorted({element for material in materials.values() for element in material["composition"]})
     attenuation, header = attenuation_table(elements)
     write_csv("attenuation.csv", ["energy_kev", *header], attenuation)
+    np.savez_compressed(FOLDER / "scattering.npz", **scattering_tables(elements))
     energies_kev = attenuation[:, 0]
     air = air_energy_transfer_cm2_g(materials["air"]["composition"], energies_kev)
     write_csv("air_energy_transfer.csv", ["energy_kev", "mass_energy_transfer_cm2_g"], np.stack([energies_kev, air], 1))
@@ -61,6 +67,25 @@ def attenuation_table(elements: list[str]) -> tuple[np.ndarray, list[str]]:
             column_kev[above] += EDGE_PRECISION_KEV
         columns.append(mass_attenuation_cm2_g(element, column_kev))
     return np.stack([rows, *columns], axis=1), elements
+
+
+def scattering_tables(elements: list[str]) -> dict[str, np.ndarray]:
+    """Coherent and incoherent μ/ρ, form factors and incoherent scattering functions of the elements, a row each."""
+    numbers = [xraydb.atomic_number(element) for element in elements]
+    tables = {
+        "coherent_cm2_g": [xraydb.mu_elam(e, 1000.0 * SCATTERING_KEV, kind="coh") for e in elements],
+        "incoherent_cm2_g": [xraydb.mu_elam(e, 1000.0 * SCATTERING_KEV, kind="incoh") for e in elements],
+        "form_factor": [[z, *(xraylib.FF_Rayl(z, x) for x in MOMENTUM_TRANSFER_A[1:])] for z in numbers],
+        "incoherent_function": [[0.0, *(xraylib.SF_Compt(z, x) for x in MOMENTUM_TRANSFER_A[1:])] for z in numbers],
+    }
+    return {
+        "elements": np.array(elements),
+        "atomic_numbers": np.array(numbers),
+        "molar_masses_g_mol": np.array([xraydb.atomic_mass(element) for element in elements]),
+        "energies_kev": SCATTERING_KEV,
+        "momentum_transfer_a": MOMENTUM_TRANSFER_A,
+        **{name: np.array(rows, np.float32) for name, rows in tables.items()},
+    }
 
 
 def edge_energies_kev(element: str) -> list[float]:

@@ -79,10 +79,24 @@ class MaterialVolume:
         ]
         return np.array(largest) / self.largest_step
 
+    def codes(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        """The uint16 codes of the voxels that an index into the (K, J, I) array selects."""
+        return self._code_table[self.material_index[index], self.hu.array[index].astype(np.int32) - self._hu_range[0]]
+
+    def density_and_material(self, index: tuple[slice | int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Density in g/cm³, 0 for air, and position in `absorbing_materials` of the voxels that an index selects."""
+        codes = self.codes(index)
+        number = codes & (2**self.material_bits - 1)
+        return (codes >> self.material_bits) * self.density_steps_g_cm3[number], number
+
+    @cached_property
+    def _hu_range(self) -> tuple[int, int]:
+        return int(self.hu.array.min()), int(self.hu.array.max())
+
     @cached_property
     def _code_table(self) -> np.ndarray:
         """Codes by material index and HU − lowest HU, uint16."""
-        hu = np.arange(self.hu.array.min(), self.hu.array.max() + 1)
+        hu = np.arange(self._hu_range[0], self._hu_range[1] + 1)
         table = np.zeros((len(self.materials), hu.size), np.uint16)
         for number, (name, step) in enumerate(zip(self.absorbing_materials, self.density_steps_g_cm3, strict=True)):
             steps = np.rint(np.minimum(self._density_g_cm3(name, hu) / step, self.largest_step)).astype(np.uint16)
@@ -97,9 +111,4 @@ class MaterialVolume:
 
 def pack_materials(volume: MaterialVolume, planes: range | None = None) -> PackedGrid:
     """Pack a material volume, or some of its planes across the pair axis."""
-    table, lowest = volume._code_table, int(volume.hu.array.min())
-
-    def plane_codes(index: tuple) -> np.ndarray:
-        return table[volume.material_index[index], volume.hu.array[index].astype(np.int32) - lowest]
-
-    return pack_grid(volume.hu, plane_codes, planes)
+    return pack_grid(volume.hu, volume.codes, planes)

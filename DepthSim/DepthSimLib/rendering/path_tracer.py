@@ -18,12 +18,13 @@ from typing import Any
 
 import drjit as dr
 
+from Sim2RealLib.random_streams import random_streams
+
 from . import surface_brdf
 from .camera_rays import CameraRays
 from .look_device import DeviceLook, Material, materials_at, place_at
 from .medium import NOTHING, Medium, free_flight, rays_in, transmittance
 from .phase import sample_henyey_greenstein
-from .random_streams import random_streams
 from .texture_device import Drawn
 from .tip_lights import DeviceLight, sample_lights
 

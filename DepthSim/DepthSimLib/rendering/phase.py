@@ -1,9 +1,11 @@
-"""Scattering directions: Henyey–Greenstein's phase function and the frames that directions are drawn in."""
+"""Scattering directions: Henyey–Greenstein's phase function."""
 
 from types import ModuleType
 from typing import Any
 
 import drjit as dr
+
+from Sim2RealLib.directions import around
 
 ISOTROPIC_BELOW = 1e-3
 """|g| below which a direction is drawn as isotropic: the inversion divides by g."""
@@ -24,22 +26,3 @@ def sample_henyey_greenstein(arrays: ModuleType, travel: Any, g: Any, u: Any, v:
     inverted = (1 + g * g - ratio * ratio) / (2 * dr.select(dr.abs(g) > ISOTROPIC_BELOW, g, 1))
     cosine = dr.select(dr.abs(g) > ISOTROPIC_BELOW, inverted, 1 - 2 * u)
     return around(arrays, travel, dr.clip(cosine, -1, 1), v)
-
-
-def around(arrays: ModuleType, axis: Any, cosine: Any, turn: Any) -> Any:
-    """The unit vector at an angle to a unit axis, turned about it by `turn` of a full circle."""
-    sine = dr.safe_sqrt(1 - cosine * cosine)
-    sin_turn, cos_turn = dr.sincos(2 * dr.pi * turn)
-    first, second = _normals(arrays, axis)
-    return dr.normalize(first * (sine * cos_turn) + second * (sine * sin_turn) + axis * cosine)
-
-
-def _normals(arrays: ModuleType, axis: Any) -> tuple[Any, Any]:
-    """Two unit vectors that are perpendicular to a unit vector and to each other (Duff et al., JCGT 6(1), 2017)."""
-    sign = dr.select(axis.z >= 0, arrays.Float(1), arrays.Float(-1))
-    a = -1 / (sign + axis.z)
-    b = axis.x * axis.y * a
-    return (
-        arrays.Array3f(1 + sign * axis.x * axis.x * a, sign * b, -sign * axis.x),
-        arrays.Array3f(b, sign + axis.y * axis.y * a, -axis.y),
-    )

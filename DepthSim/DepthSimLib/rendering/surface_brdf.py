@@ -12,7 +12,7 @@ from typing import Any
 
 import drjit as dr
 
-from .phase import around
+from Sim2RealLib.directions import around
 
 SPECULAR_SHARE = 0.25
 """Share of directions that are drawn from the specular lobe."""
