@@ -89,7 +89,7 @@ def scatter_transmission(grid: AntiscatterGrid, spectrum: Spectrum) -> float:
             across = np.sqrt(1 - square) * np.cos(azimuth)
             passed = transmission(grid, spectrum.energies_kev, float(across), float(np.sqrt(square)))
             total += square_weight * azimuth_weight * float(energy @ passed)
-    return total
+    return float(total)
 
 
 def cut_off(grid: AntiscatterGrid, view: XrayView) -> np.ndarray:

@@ -20,6 +20,7 @@ __all__ = [
     "Exposure",
     "Registered",
     "charge",
+    "collimated",
     "develop",
     "expose",
     "material_thickness",
@@ -59,7 +60,8 @@ def expose(
     """
     registered = register(scene, view, exposure, scatter)
     if exposure.only_registers:
-        return plain_image(scene, view, exposure, registered, frame)
+        image = plain_image(scene, view, exposure, registered, frame)
+        return image if scatter is not None else collimated(view, image)
     return develop(scene, view, exposure, [charge(scene, view, exposure, registered, frame)], frame)
 
 
@@ -122,7 +124,7 @@ def plain_image(scene: XrayScene, view: XrayView, exposure: Exposure, registered
         crosstalk = exposure.noise.crosstalk if exposure.detector.noise_crosstalk else ONE_PIXEL
         model = replace(exposure.noise, photons_per_pixel=registered.photons_per_pixel, crosstalk=crosstalk)
         signal = signal + _noise(scene, view, exposure, registered, model, frame)
-    return _collimated(view, _image(view, signal))
+    return _image(view, signal)
 
 
 def _noise(
@@ -172,7 +174,7 @@ def open_field_mask(view: XrayView) -> np.ndarray:
     return ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))
 
 
-def _collimated(view: XrayView, image: np.ndarray) -> np.ndarray:
+def collimated(view: XrayView, image: np.ndarray) -> np.ndarray:
     """`image` with 0 where a pixel's centre lies outside the open field."""
     inside = open_field_mask(view)
     return image if inside.all() else np.where(inside, image, np.float32(0))

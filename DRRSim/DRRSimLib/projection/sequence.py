@@ -8,7 +8,7 @@ import numpy as np
 from ..acquisition.carm import XrayView
 from ..detector.chain import Charge, frames_back
 from .projector import XrayScene
-from .radiograph import Exposure, Registered, charge, develop, plain_image, register
+from .radiograph import Exposure, Registered, charge, collimated, develop, plain_image, register
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class FrameSeries:
         view, scene, exposure = self.view_of(index), self.scene, self.exposure
         registered = register(scene, view, exposure)
         if exposure.only_registers:
-            return plain_image(scene, view, exposure, registered, index), registered
+            return collimated(view, plain_image(scene, view, exposure, registered, index)), registered
         before = range(index - self.step, index - self.step * frames_back(exposure.detector) - 1, -self.step)
         charges = [charge(scene, view, exposure, registered, index)]
         charges += [self._charge(frame) for frame in before if frame >= 0]
