@@ -27,7 +27,7 @@ DETECTORS = {
         # the slower ones hold 0.5 % for hundreds of frames.
         lag=Lag(exponentials=((0.7055, 2.911e-3), (0.1141, 0.4454e-3))),
         gain=Gain(pixel=0.05, amplifier=0.02, residual=0.001, dead_pixels=1e-4, dead_lines=1),
-        electronic_kev=300.0,
+        electronic_kev=100.0,  # some 2000 electrons, of which a keV in CsI gives about 20
     ),
     "image_intensifier": Detector(
         grid=AntiscatterGrid(ratio=8.0, lines_per_cm=40.0, lead_mm=0.04, interspace="aluminium"),
@@ -37,7 +37,7 @@ DETECTORS = {
         glare=Glare(share=0.18, range_mm=30.0),
         edge_loss=0.3,
         lag=Lag(exponentials=((0.9, 0.2),)),  # of the television tube: a moving object trails by some frames
-        electronic_kev=300.0,
+        electronic_kev=100.0,
         flat_field=False,
     ),
 }
