@@ -87,7 +87,7 @@ def test_transmission_across_is_the_mean_over_places_of_entry(across):
 
     through_lead = (lead_before(start + moved) - lead_before(start)) / across
     expected = np.exp(-gap * (GRID.height_mm / along - through_lead) - lead * through_lead).mean()
-    assert transmission(GRID, energy, across, along) == pytest.approx(expected, rel=1e-3)
+    assert transmission(GRID, energy, np.array([across]), np.array([along])) == pytest.approx(expected, rel=1e-3)
 
 
 def test_scatter_passes_less_than_primary_and_less_of_it_a_higher_grid():

@@ -22,7 +22,7 @@ from ..physics.materials import linear_attenuation_mm
 from ..physics.spectra import Spectrum
 
 LAMELLAE = "lead"
-ANGLES = 48
+ANGLES = 24
 """Nodes of the average over each of the two angles of a direction."""
 
 
@@ -59,37 +59,38 @@ class AntiscatterGrid:
 
 def primary_transmission(grid: AntiscatterGrid, energies_kev: np.ndarray) -> np.ndarray:
     """Share of photons that come from the grid's focus and pass it, of the shape of `energies_kev`."""
-    return transmission(grid, energies_kev, 0.0, 1.0)
+    lead, gap = linear_attenuation_mm(LAMELLAE, energies_kev), _interspace_mm(grid, energies_kev)
+    through_gap, through_lead = np.exp(-gap * grid.height_mm), np.exp(-lead * grid.height_mm)
+    return (grid.distance_mm * through_gap + grid.lead_mm * through_lead) / (grid.distance_mm + grid.lead_mm)
 
 
-def transmission(grid: AntiscatterGrid, energies_kev: np.ndarray, across: float, along_beam: float) -> np.ndarray:
-    """Share of photons that pass, by the components of their unit direction across the lamellae and along the beam."""
+def transmission(
+    grid: AntiscatterGrid, energies_kev: np.ndarray, across: np.ndarray, along_beam: np.ndarray
+) -> np.ndarray:
+    """Share of photons of energies (B,) that pass, by the components of their unit direction across the lamellae, not
+    0, and along the beam, both (N,): shape (N, B)."""
     lead, gap = linear_attenuation_mm(LAMELLAE, energies_kev), _interspace_mm(grid, energies_kev)
     period, lead_mm, gap_mm = grid.distance_mm + grid.lead_mm, grid.lead_mm, grid.distance_mm
-    through_gap = np.exp(-gap * grid.height_mm / along_beam)
-    moved_mm = grid.height_mm * abs(across) / along_beam
-    if moved_mm < 1e-9 * period:
-        return (gap_mm * through_gap + lead_mm * np.exp(-lead * grid.height_mm / along_beam)) / period
-    more = (lead - gap) / abs(across)  # for every mm across, within lead instead of interspace
-    whole, rest = divmod(moved_mm, period)
-    least, most = whole * lead_mm + max(0.0, rest - gap_mm), whole * lead_mm + min(rest, lead_mm)
-    at_most = abs(lead_mm - rest)
+    across, along_beam = np.abs(across)[:, None], np.asarray(along_beam)[:, None]
+    more = (lead - gap) / across  # for every mm across, within lead instead of interspace
+    whole, rest = np.divmod(grid.height_mm * across / along_beam, period)
+    least = whole * lead_mm + np.maximum(0.0, rest - gap_mm)
+    most = whole * lead_mm + np.minimum(rest, lead_mm)
+    at_most = np.abs(lead_mm - rest)
     at_least = period - at_most - 2 * (most - least)
-    ramps = 2 * (np.exp(-more * least) - np.exp(-more * most)) / more
-    return through_gap * (at_most * np.exp(-more * most) + at_least * np.exp(-more * least) + ramps) / period
+    at_ramps = 2 * (np.exp(-more * least) - np.exp(-more * most)) / more
+    mean = (at_most * np.exp(-more * most) + at_least * np.exp(-more * least) + at_ramps) / period
+    return np.exp(-gap * grid.height_mm / along_beam) * mean
 
 
 def scatter_transmission(grid: AntiscatterGrid, spectrum: Spectrum) -> float:
     """Share of the energy of scatter that passes, of the tube's spectrum and equally radiant from all directions."""
     nodes, weights = np.polynomial.legendre.leggauss(ANGLES)
-    energy = spectrum.weights * spectrum.energies_kev / spectrum.mean_energy_kev
-    total = 0.0
-    for square, square_weight in zip((nodes + 1) / 2, weights / 2, strict=True):  # cos² of the incidence, even in flux
-        for azimuth, azimuth_weight in zip((nodes + 1) * np.pi / 4, weights / 2, strict=True):
-            across = np.sqrt(1 - square) * np.cos(azimuth)
-            passed = transmission(grid, spectrum.energies_kev, float(across), float(np.sqrt(square)))
-            total += square_weight * azimuth_weight * float(energy @ passed)
-    return float(total)
+    square = np.repeat((nodes + 1) / 2, ANGLES)  # cos² of the incidence, even in flux
+    azimuth = np.tile((nodes + 1) * np.pi / 4, ANGLES)
+    directions = np.outer(weights, weights).ravel() / 4
+    passed = transmission(grid, spectrum.energies_kev, np.sqrt(1 - square) * np.cos(azimuth), np.sqrt(square))
+    return float(directions @ passed @ (spectrum.weights * spectrum.energies_kev) / spectrum.mean_energy_kev)
 
 
 def cut_off(grid: AntiscatterGrid, view: XrayView) -> np.ndarray:
