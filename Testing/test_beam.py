@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import dblquad
 
 from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, view_from_pose
 from DRRSimLib.beam.bow_tie import BowTie, areal_density_g_cm2
@@ -151,6 +152,17 @@ def test_the_kerma_area_product_is_kerma_times_area_at_every_distance():
     assert found[0].kerma_area_mgy_cm2 == pytest.approx(found[1].kerma_area_mgy_cm2, rel=1e-4)
     at_detector = found[0].air_kerma_mgy * (350.0 / 700.0) ** 2
     assert found[0].kerma_area_mgy_cm2 == pytest.approx(at_detector * 49.0, rel=2e-3)  # 1 / (1 + r²/D²): 0.17 % less
+
+
+def test_kerma_falls_with_the_square_of_the_distance_over_a_wide_field():
+    """∫ 1 / (1 + x² + y²) over a field of 45° to each side, by another quadrature."""
+    device = CArmDevice("wide", 100, 100, 10.0, 500.0, 400.0)
+    one = view_from_pose(device, CArmPose(0, 0, (0, 0, 0), 500.0, 400.0))
+    ones = np.ones((100, 100))
+    wide = dose(one, 400.0, 1e6, ones, ones)
+    integral, _ = dblquad(lambda y, x: 1 / (1 + x * x + y * y), -1, 1, -1, 1)
+    central_mgy = wide.air_kerma_mgy * (250.0 / 500.0) ** 2
+    assert wide.kerma_area_mgy_cm2 == pytest.approx(central_mgy * integral * 50.0**2, rel=1e-4)
 
 
 def test_tube_output_is_that_of_spekpy():

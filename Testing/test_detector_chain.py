@@ -8,6 +8,7 @@ import pytest
 from DRRSimLib.acquisition.carm import CArmDevice
 from DRRSimLib.detector.blur import Blur, pixel_transfer
 from DRRSimLib.detector.chain import ScatterImage
+from DRRSimLib.detector.lag import lag_weights
 from DRRSimLib.projection.radiograph import expose, register
 from DRRSimLib.recipe import DrrRecipe, Physics
 from DRRSimLib.scene import exposure_of
@@ -194,11 +195,15 @@ def test_dose_is_recorded_in_proportion_to_photons_and_field(pelvis):
 
 
 def test_a_frame_with_lag_is_the_same_alone_and_in_a_series(pelvis):
+    """And what its weights make of the frames that the same views have without lag, with the same noise."""
     physics = {"detector": {"lag": {"exponentials": [[0.7, 0.1]]}}}
     alone, series = simulation(pelvis, physics), simulation(pelvis, physics)
     images = [series.frame(index).channels["intensity"] for index in range(6)]
     assert np.array_equal(alone.frame(5).channels["intensity"], images[5])
     without = simulation(pelvis, {"detector": "ideal"})
+    weights = lag_weights(series.exposure.detector.lag)[:6]
+    expected = sum(weight * without.frame(5 - age).channels["intensity"] for age, weight in enumerate(weights))
+    assert images[5] == pytest.approx(expected, rel=1e-4)
     assert not np.allclose(images[5], without.frame(5).channels["intensity"], rtol=0.01)
 
 
