@@ -164,7 +164,8 @@ from Sim2RealLib.models import list_models
 from Sim2RealLib.resources import resource_path
 import Sim2RealLib
 files = ["Recipes/pelvis_drr.yaml", "Labels/totalsegmentator_v2.csv", "Models.json", "Physics/attenuation.csv",
-         "Physics/air_energy_transfer.csv", "Physics/materials.json", "Physics/spectra.npz"]
+         "Physics/attenuation_apparatus.csv", "Physics/air_energy_transfer.csv", "Physics/materials.json",
+         "Physics/spectra.npz"]
 demo_recipes(), list_models(), label_groups("totalsegmentator_v2")
 print(json.dumps({"at": Sim2RealLib.__file__, "files": [str(resource_path(name)) for name in files]}))
 """

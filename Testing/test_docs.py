@@ -26,6 +26,7 @@ from DepthSimLib.endoscope.presets import ENDOSCOPES, Endoscope
 from DepthSimLib.recipe import EndoscopyRecipe
 from DRRSimLib.acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from DRRSimLib.acquisition.views import Sampler
+from DRRSimLib.detector.presets import DETECTORS
 from DRRSimLib.frames.display import WINDOWS
 from DRRSimLib.pelvis import generate_pelvis
 from DRRSimLib.physics.materials import material, material_names
@@ -165,7 +166,7 @@ def test_presets_samplers_windows_and_metals_are_documented():
         assert [f"`{name}`", f"{window.low:g}", f"{window.high:g}", f"`{window.function}`"] in recipes
     documented = [cells[0] for cells in recipes]
     assert {f"`{sampler}`" for sampler in Sampler} <= set(documented)
-    for name in (*METALS, *PRESETS):
+    for name in (*METALS, *PRESETS, *DETECTORS):
         assert f"`{name}`" in page("Recipes.md")
 
 

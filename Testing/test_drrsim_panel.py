@@ -62,6 +62,19 @@ def test_every_parameter_of_the_panel_is_in_the_parameter_node(panel):
         assert panel.parameters.getValue(name) == panel.parameters.default(name)
 
 
+def test_the_image_is_that_of_the_chosen_detector(placed):
+    """An image intensifier without a flat-field correction loses 30 % of the light in the corners, and the inverse
+    square; a corrected detector shows the open beam as 0 everywhere."""
+    corners = {}
+    for name in ("ideal", "image_intensifier"):
+        placed.ui.detectorTypeCombo.currentText = name
+        placed.ui.takeButton.click()
+        settled(placed)
+        corners[name] = placed.xray.image.attenuation[:5, :5].mean()
+    assert corners["ideal"] == pytest.approx(0, abs=0.01)
+    assert corners["image_intensifier"] > 0.35
+
+
 def test_an_empty_scene_offers_nothing_that_needs_a_ct(panel):
     ui = panel.ui
     for name in (

@@ -21,6 +21,7 @@ def set_up(panel):
     parameters.secondaryDeg, parameters.inPlaneDeg, parameters.isocenterS = 5.0, 3.0, 12.0
     parameters.sourceToDetectorMm = 1100.0
     parameters.spectrum, parameters.photons, parameters.window = "120kV_Al4.3", 2e5, "wide"
+    parameters.detectorType = "flat_panel"
     parameters.polarity, parameters.count, parameters.seed, parameters.sampler = "bone dark", 2, 7, "sobol"
     parameters.inPlaneJitterDeg, parameters.isocenterJitterMm = 1.0, 2.0
     panel.ui.aroundButton.click()
@@ -28,7 +29,18 @@ def set_up(panel):
 
 KEPT = (
     *("device", "sourceToDetectorMm", "sourceToIsocenterMm", "primaryDeg", "secondaryDeg", "inPlaneDeg", "isocenterS"),
-    *("spectrum", "photons", "window", "polarity", "count", "seed", "sampler", "primaryRangeDeg", "secondaryRangeDeg"),
+    *(
+        "spectrum",
+        "detectorType",
+        "photons",
+        "window",
+        "polarity",
+        "count",
+        "seed",
+        "sampler",
+        "primaryRangeDeg",
+        "secondaryRangeDeg",
+    ),
     *("inPlaneJitterDeg", "isocenterJitterMm"),
 )
 

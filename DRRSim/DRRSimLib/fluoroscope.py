@@ -1,17 +1,16 @@
 """Single images of a patient, one pose after the other: what a live view shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .acquisition.carm import CArmDevice, CArmPose, XrayView, view_from_pose
 from .frames.display import log_attenuation
 from .frames.outlines import outlines
-from .physics.detector_signal import DeviceSpectrum
 from .projection.label_projector import project_labels
 from .projection.radiograph import Exposure, expose
-from .recipe import Noise, Physics, Spectrum
-from .scene import Patient, beam
+from .recipe import Noise, Physics
+from .scene import Patient, exposure_of
 
 PREVIEW_PX = 256
 """Width of the image that follows the hand."""
@@ -36,7 +35,7 @@ class Fluoroscope:
 
     def __init__(self, patient: Patient) -> None:
         self.patient = patient
-        self._beams: dict[Spectrum, DeviceSpectrum] = {}
+        self._exposures: dict[tuple[Physics, int], Exposure] = {}
 
     def image(
         self, device: CArmDevice, pose: CArmPose, physics: Physics, with_masks: bool = False, seed: int = 0
@@ -46,22 +45,23 @@ class Fluoroscope:
         physics: its `materials` are those that the patient was made with.
         """
         view = view_from_pose(device, pose)
-        spectrum = self._beam(physics.spectrum)
-        intensity = expose(self.patient.scene, view, Exposure(spectrum, physics.noise.model(), seed))
+        exposure = self._exposure(physics, seed)
+        intensity = expose(self.patient.scene, view, exposure)
         drawn = None
         if with_masks and self.patient.labels is not None:
             drawn = outlines(project_labels(self.patient.labels, view).masks, intensity.shape)
-        return XrayImage(device, pose, view, log_attenuation(intensity, spectrum.open_beam_kev), drawn)
+        return XrayImage(device, pose, view, log_attenuation(intensity, exposure.spectrum.open_beam_kev), drawn)
 
     def preview(
         self, device: CArmDevice, pose: CArmPose, physics: Physics, width_px: int, with_masks: bool = False
     ) -> XrayImage:
-        """The same field in `width_px` pixels a row and without noise."""
-        clean = physics.model_copy(update={"noise": Noise(photons_per_pixel=None)})
+        """The same field in `width_px` pixels a row, without noise and from a point source."""
+        beam = replace(physics.beam, focal_spot=None)
+        clean = physics.model_copy(update={"noise": Noise(photons_per_pixel=None), "beam": beam})
         small = device.resized(width_px) if width_px < device.width_px else device
         return self.image(small, pose, clean, with_masks)
 
-    def _beam(self, section: Spectrum) -> DeviceSpectrum:
-        if section not in self._beams:
-            self._beams[section] = beam(section, self.patient.scene)
-        return self._beams[section]
+    def _exposure(self, physics: Physics, seed: int) -> Exposure:
+        if (physics, seed) not in self._exposures:
+            self._exposures[physics, seed] = exposure_of(physics, self.patient.scene, seed)
+        return self._exposures[physics, seed]

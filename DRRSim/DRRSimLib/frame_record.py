@@ -42,6 +42,17 @@ class LandmarkRecord(_Model):
     tissue_mm: float | None
 
 
+class ExposureRecord(_Model):
+    """`exposure_record.exposure_record`."""
+
+    kvp: float | None
+    photons_per_pixel: float = Field(gt=0)
+    tube_load_mas: float | None
+    air_kerma_mgy: float | None
+    kerma_area_mgy_cm2: float
+    detector_ugy: float | None
+
+
 class XraySource(CameraEntry):
     """The camera, whose K says where the detector is."""
 
@@ -49,10 +60,11 @@ class XraySource(CameraEntry):
 
 
 class DrrRecord(_Model):
-    """The geometry of a frame."""
+    """The geometry of a frame, and its exposure, which frames without a number of photons and older ones lack."""
 
     camera: XraySource
     carm: CArmRecord
+    exposure: ExposureRecord | None = None
     landmarks: dict[str, LandmarkRecord]
 
 

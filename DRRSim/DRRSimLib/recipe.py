@@ -9,6 +9,9 @@ from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, uniqu
 
 from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from .acquisition.views import ViewPlan
+from .beam.beam import Beam
+from .detector.detector import MAX_ELECTRONIC_KEV, Detector
+from .detector.presets import DETECTORS
 from .frames.display import WINDOWS, Polarity, Window
 from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
@@ -80,8 +83,6 @@ class CArm(StrictModel):
 MAX_PHOTONS = 1e12
 """A pixel of a radiograph gets some 10⁴ to 10⁶ photons; single precision counts this many without overflow."""
 
-MAX_ELECTRONIC_KEV = 1e9
-
 BEAMS = ("preset", "kvp", "file", "monoenergetic_kev")
 OF_A_TUBE = ("filtration_mm_al", "filtration_mm_cu", "anode_angle_deg", "generator")
 
@@ -138,31 +139,54 @@ class Materials(StrictModel):
 
 
 class Noise(StrictModel):
-    """Quantum and electronic noise (see `noise.NoiseModel`); photons_per_pixel null for a noise-free image."""
+    """Quantum and electronic noise (see `noise.NoiseModel`); photons_per_pixel null for a noise-free image.
+
+    electronic_kev: null for that of the detector.
+    """
 
     photons_per_pixel: Annotated[float, Field(gt=0, le=MAX_PHOTONS)] | None = 5e5
-    electronic_kev: Annotated[float, Field(ge=0, le=MAX_ELECTRONIC_KEV)] = 0.0
+    electronic_kev: Annotated[float, Field(ge=0, le=MAX_ELECTRONIC_KEV)] | None = None
     crosstalk: tuple[Triple, Triple, Triple] = CROSSTALK
 
     @model_validator(mode="after")
     def _complete(self) -> "Noise":
-        if self.photons_per_pixel is None and self.electronic_kev > 0:
+        if self.photons_per_pixel is None and self.electronic_kev:
             raise ValueError("electronic noise is spread over the photons of a pixel; give photons_per_pixel too")
         weights = [weight for row in self.crosstalk for weight in row]
         if min(weights) < 0 or not 0 < sum(weights) < math.inf:
             raise ValueError("crosstalk weights must not be negative, nor all 0, and have a finite sum")
         return self
 
-    def model(self) -> NoiseModel | None:
+    def model(self, detector: Detector) -> NoiseModel | None:
         if self.photons_per_pixel is None:
             return None
-        return NoiseModel(self.photons_per_pixel, self.electronic_kev, self.crosstalk)
+        electronic_kev = detector.electronic_kev if self.electronic_kev is None else self.electronic_kev
+        return NoiseModel(self.photons_per_pixel, electronic_kev, self.crosstalk)
 
 
 class Physics(StrictModel):
+    """What happens between the tube and the image."""
+
     spectrum: Spectrum = Spectrum()
+    beam: Beam = Beam()
     materials: Materials = Materials()
+    detector: preset_or(Detector, DETECTORS) = "unberath_2018"
     noise: Noise = Noise()
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Physics":
+        if not self.built_detector.noise_crosstalk and self.noise.crosstalk != CROSSTALK:
+            raise ValueError(
+                "noise.crosstalk has no effect with this detector, only with noise_crosstalk, as in "
+                "unberath_2018; leave it out"
+            )
+        if self.beam.heel is not None and self.spectrum.preset is None and self.spectrum.kvp is None:
+            raise ValueError("beam.heel needs a tube: give spectrum.kvp or spectrum.preset")
+        return self
+
+    @property
+    def built_detector(self) -> Detector:
+        return DETECTORS[self.detector] if isinstance(self.detector, str) else self.detector
 
 
 class Display(StrictModel):

@@ -1,6 +1,6 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,9 +8,16 @@ from Sim2RealLib.engine import Backend
 from Sim2RealLib.volume import Volume
 
 from .anatomy import Anatomy
-from .physics.detector_signal import DeviceSpectrum, upload_spectrum
-from .physics.spectra import Spectrum as PhotonSpectrum
+from .beam.bow_tie import central_areal_density_g_cm2
+from .beam.exposure_control import photons_per_mm2_ugy, rqa5
+from .beam.heel import ANODE_MATERIAL, emission_depths
+from .detector.detector import registered, response
+from .detector.grid import scatter_transmission
+from .physics.detector_signal import Response, upload_spectrum
 from .physics.spectra import (
+    ANODE_ANGLE_DEG,
+    PRESETS,
+    air_kerma_kev_cm2_g,
     effective_bins,
     monoenergetic,
     preset_spectrum,
@@ -18,11 +25,13 @@ from .physics.spectra import (
     spectrum_from_grid,
     spectrum_from_spekpy,
 )
+from .physics.spectra import Spectrum as PhotonSpectrum
 from .physics.tissues import RULES, classify
+from .projection.incident import Exposure, Tube
 from .projection.label_projector import LabelScene, build_label_scene
 from .projection.material_volume import AIR, MaterialVolume
 from .projection.projector import XrayScene, build_scene
-from .recipe import Materials, Spectrum
+from .recipe import Materials, Physics, Spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +64,43 @@ def _implant(mask: Volume, name: str) -> MaterialVolume:
     return MaterialVolume(hu, mask.array, (AIR, name), nominal_density=True)
 
 
-def beam(section: Spectrum, scene: XrayScene) -> DeviceSpectrum:
-    """The recipe's spectrum in the few energy bins that the scene's materials need, on the backend."""
-    return upload_spectrum(scene.backend, effective_bins(_spectrum(section), scene.materials))
+def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
+    """The recipe's beam, detector and noise on the backend, with the few energies that scene and apparatus need."""
+    spectrum, beam, detector = _spectrum(physics.spectrum), physics.beam, physics.built_detector
+    anode_angle_deg, kvp = _anode(physics.spectrum)
+    anode = () if beam.heel is None else (ANODE_MATERIAL,)
+    bins = effective_bins(spectrum, (*scene.materials, *beam.materials), (*detector.materials, *anode))
+    depths = None if beam.heel is None else emission_depths(bins.energies_kev, kvp)
+    primary = None if detector.noise_crosstalk else response(detector, bins.energies_kev)
+    on_backend = upload_spectrum(scene.backend, bins, primary, depths)
+    if beam.bow_tie is not None:
+        behind = np.exp(-bins.mass_attenuation_cm2_g[len(scene.materials)] * central_areal_density_g_cm2(beam.bow_tie))
+        mean_kev = bins.energies_kev if primary is None else primary.mean_kev
+        on_backend = replace(on_backend, open_beam_kev=float(bins.weights * behind @ mean_kev))
+    kerma = air_kerma_kev_cm2_g(bins.energies_kev)
+    calibration = rqa5()
+    per_photon_kev = calibration.weights @ registered(detector, calibration.energies_kev).mean_kev
+    return Exposure(
+        on_backend,
+        physics.noise.model(detector),
+        seed,
+        beam,
+        detector,
+        Tube(
+            anode_angle_deg,
+            upload_spectrum(scene.backend, bins, Response(kerma, kerma**2), depths),
+            spectrum.photons_per_cm2_mas,
+        ),
+        1.0 if detector.grid is None else scatter_transmission(detector.grid, spectrum),
+        float(per_photon_kev * photons_per_mm2_ugy(calibration)),
+    )
+
+
+def _anode(section: Spectrum) -> tuple[float, float | None]:
+    """Angle in degrees and voltage in kV; None where the spectrum is not a tube's."""
+    if section.preset is not None:
+        return ANODE_ANGLE_DEG, PRESETS[section.preset][0]
+    return section.anode_angle_deg, section.kvp
 
 
 def _spectrum(section: Spectrum) -> PhotonSpectrum:

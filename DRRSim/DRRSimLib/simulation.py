@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,24 @@ from Sim2RealLib.simulation import Channel, DatasetHeader, Frame
 from .acquisition.carm import CArmDevice, CArmPose, XrayView, clamp_angles, limit_problems, view_from_pose
 from .acquisition.views import angle_ranges, sample_pose
 from .anatomy import Anatomy, load_anatomy
+from .detector.chain import frames_back
 from .frames.display import log_attenuation, to_display
+from .frames.exposure_record import exposure_record
 from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
 from .projection.label_projector import LabelScene, project_labels
 from .projection.projector import XrayScene
 from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
+from .projection.sequence import FrameSeries
 from .recipe import DrrRecipe
-from .scene import Patient, beam, build_patient
+from .scene import Patient, build_patient, exposure_of
 
 LOG = logging.getLogger("sim2real")
 
 WORKING_PAGES = 16
 """Images that an exposure holds at a time beside those of the materials: rays, signal, noise, output."""
+
+SPREADING_PAGES = 48
+"""More of them where light spreads: images of twice the side in double precision, and their spectra."""
 
 NO_SIGNAL = np.float32(-100.0)
 """Stored attenuation of a pixel that no photon reached, or whose signal the electronic noise made negative."""
@@ -42,6 +49,10 @@ class DrrSimulation:
     planes: tuple[CArmDevice, ...]
     isocenter_ras: np.ndarray
     exposure: Exposure
+
+    @cached_property
+    def series(self) -> FrameSeries:
+        return FrameSeries(self.scene, self.exposure, lambda index: self.view(index)[1], len(self.planes))
 
     @property
     def anatomy(self) -> Anatomy:
@@ -70,14 +81,18 @@ class DrrSimulation:
         return self.planes[index % len(self.planes)]
 
     def expose(self, pose: CArmPose, frame: int = 0) -> np.ndarray:
-        """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses noise and device."""
+        """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses noise and device.
+
+        It is an image of its own: with lag, none was taken before it.
+        """
         return expose(self.scene, view_from_pose(self.device(frame), pose), self.exposure, frame)
 
     def frame(self, index: int) -> Frame:
         pose, view, clamped = self.view(index)
         for problem in clamped:
             LOG.warning("Frame %d is clamped: %s.", index, problem)
-        images = self._images(view, index)
+        intensity, registered = self.series.image(index)
+        images = self._images(view, intensity)
         landmarks = self._landmarks(view)
         masks = {}
         if self.labels is not None:
@@ -99,14 +114,14 @@ class DrrSimulation:
                 **pose_record(pose, view),
                 **({"clamped": clamped} if clamped else {}),
             },
+            **exposure_record(self.recipe.physics, self.exposure, self.scene, view, pose, registered),
             "landmarks": landmarks,
             "masks": masks,
         }
         return Frame(images, record)
 
-    def _images(self, view: XrayView, index: int) -> dict[str, np.ndarray]:
+    def _images(self, view: XrayView, intensity: np.ndarray) -> dict[str, np.ndarray]:
         output = self.recipe.output
-        intensity = expose(self.scene, view, self.exposure, index)
         attenuation = log_attenuation(intensity, self.exposure.spectrum.open_beam_kev)
         display = output.display
         images = {
@@ -166,7 +181,7 @@ def simulation_of(
         raise Sim2RealError(
             "output.heatmaps: this input has no landmarks. Give input.landmarks, or leave heatmaps out."
         )
-    exposure = Exposure(beam(recipe.physics.spectrum, scene), recipe.physics.noise.model(), recipe.seed)
+    exposure = exposure_of(recipe.physics, scene, recipe.seed)
     _require_image_memory(recipe, patient)
     isocenter = _isocenter(recipe, anatomy)
     _warn_of_misplacement(anatomy, isocenter)
@@ -234,6 +249,9 @@ def _require_image_memory(recipe: DrrRecipe, patient: Patient) -> None:
     output = recipe.output
     pages = 2 * len(patient.scene.materials) + WORKING_PAGES + len(patient.anatomy.classes) // 4
     pages += len(output.thickness) + len(output.material_thickness)
+    detector = recipe.physics.built_detector
+    if not detector.only_registers:
+        pages += SPREADING_PAGES + 2 * frames_back(detector)
     if output.heatmaps is not None:
         pages += len(patient.anatomy.landmarks) // output.heatmaps.downsampling**2
     needed = 4 * device.width_px * device.height_px * pages

@@ -1,8 +1,8 @@
 """Make the physics tables beside this file: `python Resources/Physics/make_tables.py` (two minutes).
 
 Needs the packages of the extra `tables` (XrayDB, xraylib and SpekPy); README.md says what the tables hold and where it
-comes from. Reads materials.json, which is written by hand, and writes attenuation.csv, scattering.npz,
-air_energy_transfer.csv and spectra.npz.
+comes from. Reads materials.json, which is written by hand, and writes attenuation.csv, attenuation_apparatus.csv,
+scattering.npz, air_energy_transfer.csv and spectra.npz.
 """
 
 import json
@@ -17,6 +17,10 @@ FOLDER = Path(__file__).resolve().parent
 LOWEST_KEV, HIGHEST_KEV = 5.0, 150.0
 GRID_POINTS = 683
 """Steps of 0.5 %, so that log-log interpolation is right to 1e-5, and to 1e-4 at knots of XrayDB's curves."""
+
+APPARATUS = ("Cs", "F", "Gd", "W")
+"""Elements of tube, filters and detector that occur in no patient and no implant. They have a file of their own: all
+elements of a file share its rows, and the edges of these would add rows that move the interpolation of the others."""
 
 EDGE_SEARCH_KEV = 0.01
 EDGE_PRECISION_KEV = 1e-5
@@ -37,8 +41,10 @@ BIN_CENTRES_KEV = np.arange(LOWEST_KEV + BIN_KEV / 2, HIGHEST_KEV, BIN_KEV)
 def main() -> None:
     materials = json.loads((FOLDER / "materials.json").read_text())
     elements = sorted({element for material in materials.values() for element in material["composition"]})
-    attenuation, header = attenuation_table(elements)
+    attenuation, header = attenuation_table([element for element in elements if element not in APPARATUS])
     write_csv("attenuation.csv", ["energy_kev", *header], attenuation)
+    apparatus, header = attenuation_table(list(APPARATUS))
+    write_csv("attenuation_apparatus.csv", ["energy_kev", *header], apparatus)
     np.savez_compressed(FOLDER / "scattering.npz", **scattering_tables(elements))
     energies_kev = attenuation[:, 0]
     air = air_energy_transfer_cm2_g(materials["air"]["composition"], energies_kev)

@@ -1,4 +1,4 @@
-"""Beam, noise and window in the panel's parameters."""
+"""Beam, detector, noise and window in the panel's parameters."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
 
+from ..detector.presets import DETECTORS
 from ..frames.display import WINDOWS, Polarity, VoiFunction, Window
 from ..mrml.film import same_window
 from ..parameters import AS_SHOWN, BONE_DARK, BONE_WHITE, FROM_RECIPE
+from ..physics.noise import CROSSTALK
 from ..physics.spectra import PRESETS
 from ..recipe import Display, Noise, Physics, Spectrum
 from .pose_parameters import recipe_of
@@ -19,9 +21,9 @@ FIT_PERCENT = 2.0, 98.0
 
 
 def chosen_physics(parameters: Any) -> Physics:
-    """The beam and the noise that are set; all else is that of the recipe that was loaded, if one was.
+    """Beam, detector and noise that are set; all else is that of the recipe that was loaded, if one was.
 
-    Sim2RealError if the beam is to be a recipe's, and none was loaded.
+    Sim2RealError if beam or detector are to be a recipe's, and none was loaded.
     """
     recipe = recipe_of(parameters)
     physics = recipe.physics if recipe is not None else Physics()
@@ -29,6 +31,12 @@ def chosen_physics(parameters: Any) -> Physics:
         physics = physics.model_copy(update={"spectrum": Spectrum(preset=parameters.spectrum)})
     elif recipe is None:
         raise Sim2RealError(_("No recipe with a beam of its own is loaded; choose a beam."))
+    if parameters.detectorType in DETECTORS:
+        physics = physics.model_copy(update={"detector": parameters.detectorType})
+    elif recipe is None:
+        raise Sim2RealError(_("No recipe with a detector of its own is loaded; choose a detector."))
+    if not physics.built_detector.noise_crosstalk:
+        physics = physics.model_copy(update={"noise": physics.noise.model_copy(update={"crosstalk": CROSSTALK})})
     noise = physics.noise.model_copy(update={"photons_per_pixel": parameters.photons})
     return physics.model_copy(update={"noise": noise if parameters.photons else Noise(photons_per_pixel=None)})
 
@@ -65,6 +73,7 @@ def set_window_parameters(parameters: Any, window: Window) -> None:
 def set_technique_parameters(parameters: Any, physics: Physics, display: Display) -> None:
     """Let the parameters be those of a recipe's sections."""
     parameters.spectrum = physics.spectrum.preset or FROM_RECIPE
+    parameters.detectorType = physics.detector if isinstance(physics.detector, str) else FROM_RECIPE
     parameters.photons = physics.noise.photons_per_pixel or 0.0
     parameters.polarity = BONE_WHITE if display.polarity is Polarity.BONE_WHITE else BONE_DARK
     set_window_parameters(parameters, display.built())

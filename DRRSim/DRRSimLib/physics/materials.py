@@ -1,7 +1,7 @@
 """What things are made of, and how strongly that attenuates X-rays.
 
 Composition and density come from Resources/Physics/materials.json, the mass attenuation coefficients of the elements
-from Resources/Physics/attenuation.csv (XrayDB, total with coherent scattering, 5 to 150 keV); README.md there says
+from the attenuation tables beside it (XrayDB, total with coherent scattering, 5 to 150 keV); README.md there says
 where both come from.
 """
 
@@ -14,6 +14,9 @@ import numpy as np
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.resources import resource_path
+
+ATTENUATION_TABLES = "Physics/attenuation.csv", "Physics/attenuation_apparatus.csv"
+"""Elements of patients and implants; elements that only tube, filters and detector are made of."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def mass_attenuation_cm2_g(name: str, energies_kev: np.ndarray) -> np.ndarray:
 
 def element_attenuation_cm2_g(element: str, energies_kev: np.ndarray) -> np.ndarray:
     """μ/ρ of an element that occurs in a material, interpolated log-log; otherwise like `mass_attenuation_cm2_g`."""
-    table = _attenuation_table()
+    table = _attenuation_table(element)
     energies_kev = require_tabulated(energies_kev)
     upper = np.searchsorted(table.energies_kev[:-1], energies_kev, side="right")
     low_kev, high_kev = table.energies_kev[upper - 1], table.energies_kev[upper]
@@ -79,18 +82,18 @@ def linear_attenuation_mm(name: str, energies_kev: np.ndarray) -> np.ndarray:
 
 def absorption_edges_kev(name: str) -> tuple[float, ...]:
     """The energies, ascending, at which a material's μ/ρ jumps."""
-    table = _attenuation_table()
-    doubled = np.flatnonzero(np.diff(table.energies_kev) == 0)
-    elements = [table.log_mass_attenuation[element] for element in material(name).composition]
-    return tuple(
-        float(table.energies_kev[row]) for row in doubled if any(logs[row] != logs[row + 1] for logs in elements)
-    )
+    edges = set()
+    for element in material(name).composition:
+        table = _attenuation_table(element)
+        jumps = (np.diff(table.energies_kev) == 0) & (np.diff(table.log_mass_attenuation[element]) != 0)
+        edges |= set(table.energies_kev[:-1][jumps].tolist())
+    return tuple(sorted(edges))
 
 
 def require_tabulated(energies_kev: np.ndarray) -> np.ndarray:
     """`energies_kev` as float64; Sim2RealError if any lies outside the attenuation table."""
     energies_kev = np.asarray(energies_kev, dtype=np.float64)
-    low, high = _attenuation_table().energies_kev[[0, -1]]
+    low, high = _attenuation_tables()[0].energies_kev[[0, -1]]
     inside = (energies_kev >= low) & (energies_kev <= high)
     if not inside.all():
         raise Sim2RealError(
@@ -105,9 +108,17 @@ def _materials() -> dict[str, Material]:
     return {name: Material(name, **record) for name, record in records.items()}
 
 
+def _attenuation_table(element: str) -> AttenuationTable:
+    return next(table for table in _attenuation_tables() if element in table.log_mass_attenuation)
+
+
 @cache
-def _attenuation_table() -> AttenuationTable:
-    with resource_path("Physics/attenuation.csv").open(encoding="utf-8") as file:
+def _attenuation_tables() -> tuple[AttenuationTable, ...]:
+    return tuple(map(_read_table, ATTENUATION_TABLES))
+
+
+def _read_table(name: str) -> AttenuationTable:
+    with resource_path(name).open(encoding="utf-8") as file:
         elements = file.readline().strip().split(",")[1:]
         energies_kev, *columns = np.loadtxt(file, delimiter=",", unpack=True)
     return AttenuationTable(energies_kev, dict(zip(elements, np.log(columns), strict=True)))

@@ -8,7 +8,7 @@ takes no grid, and what a filter does to the beam is what the same layer would d
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -51,11 +51,13 @@ class Spectrum:
 
     energies_kev: ascending, the centres of the energy bins; those of the shipped grid are 0.5 keV wide (5.25, 5.75, …).
     weights: the share of the photons in every bin; they add up to 1.
+    photons_per_cm2_mas: what the tube emits, at 1 m on the central ray; None where the spectrum is not a tube's.
     """
 
     name: str
     energies_kev: np.ndarray
     weights: np.ndarray
+    photons_per_cm2_mas: float | None = None
 
     @property
     def mean_energy_kev(self) -> float:
@@ -152,7 +154,7 @@ def half_value_layer_mm(spectrum: Spectrum, material_name: str = "aluminium", nu
 
     Air kerma is Σ E w(E) (μ_tr/ρ)(E) of air; in narrow-beam geometry a layer t multiplies its terms by exp(−μ(E) t).
     """
-    kerma = spectrum.weights * spectrum.energies_kev * _air_energy_transfer_cm2_g(spectrum.energies_kev)
+    kerma = spectrum.weights * air_kerma_kev_cm2_g(spectrum.energies_kev)
     attenuation_mm = linear_attenuation_mm(material_name, spectrum.energies_kev)
 
     def thickness_mm(share: float) -> float:
@@ -166,6 +168,12 @@ def half_value_layer_mm(spectrum: Spectrum, material_name: str = "aluminium", nu
     return first if number == 1 else thickness_mm(0.25) - first
 
 
+def air_kerma_kev_cm2_g(energies_kev: np.ndarray) -> np.ndarray:
+    """What a photon a cm² transfers to air, in keV/g: E (μ_tr/ρ)(E)."""
+    table_kev, values = _air_energy_transfer_table()
+    return energies_kev * np.exp(np.interp(np.log(energies_kev), np.log(table_kev), np.log(values)))
+
+
 @dataclass(frozen=True, eq=False)
 class EnergyBins:
     """Photons by energy with what attenuates them: weights and energies (B,), mass_attenuation_cm2_g (materials, B)."""
@@ -175,8 +183,10 @@ class EnergyBins:
     mass_attenuation_cm2_g: np.ndarray
 
 
-def effective_bins(spectrum: Spectrum, materials: Sequence[str]) -> EnergyBins:
+def effective_bins(spectrum: Spectrum, materials: Sequence[str], apparatus: Sequence[str] = ()) -> EnergyBins:
     """The few energies and weights that transmit like the whole spectrum through any mixture of the materials.
+
+    apparatus: further materials, at whose edges what the tube emits or the detector registers jumps.
 
     They are the nodes and weights of the Gauss quadrature whose measure is the spectrum (Golub and Welsch 1969): sums
     over n of them are exact for polynomials of the energy up to degree 2n − 1, and a transmission exp(−Σ (μ/ρ)(E) A) is
@@ -188,7 +198,7 @@ def effective_bins(spectrum: Spectrum, materials: Sequence[str]) -> EnergyBins:
     bins by at most 2e-5 (measured, 40 to 150 kV); with 0–1 cm of steel for titanium the same; with 0–20 cm of iodine
     contrast and 0–1 mm of tantalum by at most 1.1e-4.
     """
-    edges_kev = sorted({edge for name in materials for edge in absorption_edges_kev(name)})
+    edges_kev = sorted({edge for name in (*materials, *apparatus) for edge in absorption_edges_kev(name)})
     interval = np.searchsorted(edges_kev, spectrum.energies_kev, side="right")
     members = [interval == number for number in np.unique(interval)]
     parts = [_gauss_quadrature(spectrum.energies_kev[inside], spectrum.weights[inside]) for inside in members]
@@ -234,7 +244,9 @@ def _filtered_spectrum(
     name: str, energies_kev: np.ndarray, photons: np.ndarray, filters_mm: dict[str, float]
 ) -> Spectrum:
     depth = sum(linear_attenuation_mm(material, energies_kev) * thickness for material, thickness in filters_mm.items())
-    return _normalised(name, energies_kev, photons * np.exp(-depth))
+    filtered = photons * np.exp(-depth)
+    bin_kev = energies_kev[1] - energies_kev[0]
+    return replace(_normalised(name, energies_kev, filtered), photons_per_cm2_mas=float(filtered.sum() * bin_kev))
 
 
 def _normalised(name: str, energies_kev: np.ndarray, photons: np.ndarray) -> Spectrum:
@@ -270,8 +282,3 @@ def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 @cache
 def _air_energy_transfer_table() -> np.ndarray:
     return np.loadtxt(resource_path("Physics/air_energy_transfer.csv"), delimiter=",", skiprows=1, unpack=True)
-
-
-def _air_energy_transfer_cm2_g(energies_kev: np.ndarray) -> np.ndarray:
-    table_kev, values = _air_energy_transfer_table()
-    return np.exp(np.interp(np.log(energies_kev), np.log(table_kev), np.log(values)))
