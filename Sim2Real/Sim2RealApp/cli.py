@@ -156,12 +156,13 @@ def _report(folder: Path) -> Path:
 @app.command()
 def convert(
     folder: DatasetFolder,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="c3vd, coco, hdf5, simcol or webdataset.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="c3vd, coco, dicom, hdf5, simcol or webdataset.")],
     out: Annotated[Path, typer.Option(help="Folder for the result; must not exist or be empty.")],
 ) -> None:
     """Write a dataset in a format that others read."""
-    from Sim2RealLib.convert import convert_dataset
     from Sim2RealLib.dataset.reader import Dataset
+
+    from .convert import convert_frames
 
     dataset = Dataset.open(folder)
     if len(dataset) < dataset.header.frame_count:
@@ -169,7 +170,7 @@ def convert(
         errors.print(f"{escape(str(folder))} is not finished: {len(dataset)} of {total} frames.", soft_wrap=True)
     with _progress() as progress:
         bar = progress.add_task("Converting", total=None)
-        for done, total in convert_dataset(folder, to, out):
+        for done, total in convert_frames(folder, to, out):
             progress.update(bar, completed=done, total=total)
     console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
 
