@@ -84,7 +84,7 @@ def await_frames(folder: Path, count: int, process: subprocess.Popen) -> None:
 # help and mistakes
 
 
-COMMANDS = ("demo", "export", "check", "report", "convert", "doctor", "bench", "models", "models list")
+COMMANDS = ("demo", "export", "check", "report", "convert", "reconstruct", "doctor", "bench", "models", "models list")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -57,10 +57,11 @@ def _implant(mask: Volume, name: str) -> MaterialVolume:
 
 def beam(section: Spectrum, scene: XrayScene) -> DeviceSpectrum:
     """The recipe's spectrum in the few energy bins that the scene's materials need, on the backend."""
-    return upload_spectrum(scene.backend, effective_bins(_spectrum(section), scene.materials))
+    return upload_spectrum(scene.backend, effective_bins(photon_spectrum(section), scene.materials))
 
 
-def _spectrum(section: Spectrum) -> PhotonSpectrum:
+def photon_spectrum(section: Spectrum) -> PhotonSpectrum:
+    """The recipe's spectrum in all its energies. Sim2RealError for a file or values that give none."""
     if section.file is not None:
         return spectrum_from_csv(section.file)
     if section.monoenergetic_kev is not None:

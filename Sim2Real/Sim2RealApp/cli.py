@@ -176,6 +176,27 @@ def convert(
 
 
 @app.command()
+def reconstruct(
+    folder: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="File for the volume: .nii.gz, .nrrd or .mha.")],
+    spacing: Annotated[
+        float | None, typer.Option(min=0.01, metavar="MM", help="Voxel size; a pixel at the isocentre if left out.")
+    ] = None,
+    size: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(min=1, metavar="I J K", help="Voxels about the isocentre; all that is seen if left out."),
+    ] = None,
+) -> None:
+    """Make a cone-beam CT of X-ray frames that are a sweep."""
+    from DRRSimLib.conebeam.volume_of_dataset import reconstruct_dataset
+    from Sim2RealLib.volume_io import write_volume
+
+    with console.status("Reconstructing"):
+        write_volume(out, reconstruct_dataset(folder, spacing, size))
+    console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
+
+
+@app.command()
 def doctor() -> None:
     """Say what works on this machine and what to install."""
     from Sim2RealLib.doctor import examine
