@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, view_from_pose
 from DRRSimLib.conebeam.reconstruction import patient_grid, reconstruct
@@ -15,11 +16,12 @@ from DRRSimLib.physics.density import density_from_hu
 from DRRSimLib.physics.materials import linear_attenuation_mm, mass_attenuation_cm2_g
 from DRRSimLib.physics.spectra import effective_bins, monoenergetic, preset_spectrum
 from DRRSimLib.recipe import DrrRecipe
+from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.recipe import validate
 from Sim2RealLib.volume import Volume
-from Sim2RealLib.volume_io import write_volume
+from Sim2RealLib.volume_io import read_volume, write_volume
 from xray_scenes import GRIDS, centered, positions_ras, sphere_chords
 
 pytest.importorskip("itk", reason="itk-rtk is not installed; `make test` installs it")
@@ -213,6 +215,25 @@ def test_datasets_that_are_no_sweep_of_x_rays_are_refused(tmp_path):
     (folder / "dataset.json").write_text(json.dumps(description | {"simulator": "endoscopy"}))
     with pytest.raises(Sim2RealError, match="holds no X-rays but frames of simulator endoscopy"):
         reconstruct_dataset(folder)
+
+
+def test_a_biplane_is_refused(tmp_path):
+    views = {"count": 1, "primary_range_deg": [0, 0]}
+    with pytest.raises(Sim2RealError, match="taken with a biplane"):
+        reconstruct_dataset(export_sweep(tmp_path, carm={"device": "generic_biplane"}, views=views))
+
+
+def test_the_command_writes_the_volume(tmp_path):
+    """A file of a name that cannot be written is refused before the work; --size counts about the isocentre."""
+    folder = export_sweep(tmp_path, views={"count": 45})
+    command = ["reconstruct", str(folder), "--spacing", "4", "--size", "20", "22", "24", "--out"]
+    refused = CliRunner().invoke(app, [*command, str(tmp_path / "ct.png")])
+    assert "written as .nii.gz" in str(refused.exception)
+    assert CliRunner().invoke(app, [*command, str(tmp_path / "cone beam.nrrd")]).exit_code == 0
+    volume, _ = read_volume(tmp_path / "cone beam.nrrd")
+    assert volume.shape_ijk == (20, 22, 24)
+    np.testing.assert_allclose(volume.corners_ras.mean(axis=0), [5.0, -5.0, 0.0], atol=1e-9)
+    np.testing.assert_array_equal(volume.array, reconstruct_dataset(folder, 4.0, (20, 22, 24)).array)
 
 
 def test_a_grid_that_no_memory_holds_is_refused():

@@ -189,8 +189,9 @@ def reconstruct(
 ) -> None:
     """Make a cone-beam CT of X-ray frames that are a sweep."""
     from DRRSimLib.conebeam.volume_of_dataset import reconstruct_dataset
-    from Sim2RealLib.volume_io import write_volume
+    from Sim2RealLib.volume_io import require_written_suffix, write_volume
 
+    require_written_suffix(out)
     with console.status("Reconstructing"):
         write_volume(out, reconstruct_dataset(folder, spacing, size))
     console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
