@@ -55,7 +55,7 @@ SWEEPS = {
 )
 def test_a_sphere_comes_back_where_it_is_and_as_dense_as_it_is(name, grid):
     """From its chords, off the middle and off the plane of the source. Half a voxel is the issue's bound for the place
-    (found: a tenth of one). Inside, 1 % for the ramp filter on 4 mm pixels (found: 0.2 %)."""
+    (found: 0.07 mm). Inside, 1 % for the ramp filter on 4 mm pixels (found: 0.05 %)."""
     turn = sweep(SWEEPS[name])
     center, radius_mm, density = MIDDLE + np.array([30.0, -15.0, 20.0]), 25.0, 1.5
     lengths = density * np.stack([sphere_chords(view, center, radius_mm) for view in turn.views])
