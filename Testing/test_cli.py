@@ -84,7 +84,7 @@ def await_frames(folder: Path, count: int, process: subprocess.Popen) -> None:
 # help and mistakes
 
 
-COMMANDS = ("demo", "export", "check", "report", "convert", "doctor", "bench", "models", "models list")
+COMMANDS = ("demo", "export", "check", "report", "convert", "reconstruct", "doctor", "bench", "models", "models list")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -358,7 +358,7 @@ def test_report_and_conversions_of_a_dataset(dataset, here, tmp_path):
     (copy / "report.html").unlink()
     assert here("report", "copy")[0] == 0
     assert contents(copy) == before
-    for name in ("coco", "webdataset", "hdf5"):
+    for name in ("coco", "dicom", "webdataset", "hdf5"):
         code, _, err = here("convert", "copy", "--to", name, "--out", f"as {name}")
         assert (code, err) == (0, "")
     assert len(json.loads((tmp_path / "as coco/annotations.json").read_text())["images"]) == FRAMES
@@ -367,7 +367,7 @@ def test_report_and_conversions_of_a_dataset(dataset, here, tmp_path):
         assert file["channels/intensity"].shape == (FRAMES, 120, 160)
     code, _, err = here("convert", "copy", "--to", "cocoo", "--out", "no")
     assert code == 1
-    assert "possible are c3vd, coco, hdf5, simcol, webdataset" in err
+    assert "possible are c3vd, coco, dicom, hdf5, simcol, webdataset" in err
     assert here("convert", "copy", "--to", "coco", "--out", "as coco")[0] == 1
     assert contents(copy) == before
 

@@ -14,7 +14,7 @@ from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.recipe import read_recipe, validate
 from Sim2RealLib.simulation import Frame
 
-from .acquisition.carm import CArmPose, view_from_pose
+from .acquisition.carm import view_from_pose
 from .frame_record import DrrExtra, DrrRecord, drr_extra, drr_record
 from .frames.display import log_attenuation, to_display
 from .frames.frame_labels import heatmaps
@@ -59,15 +59,7 @@ def _check_camera(index: int, record: DrrRecord, recipe: DrrRecipe) -> Iterator[
     exposure, plane = divmod(index, len(planes))
     if (carm.device, carm.exposure) != (planes[plane].name, exposure):
         yield f"it is exposure {carm.exposure} of {carm.device}, not {exposure} of {planes[plane].name}"
-    pose = CArmPose(
-        carm.primary_deg,
-        carm.secondary_deg,
-        carm.isocenter_ras,
-        carm.source_to_detector_mm,
-        carm.source_to_isocenter_mm,
-        carm.in_plane_deg,
-        carm.detector_offset_mm,
-    )
+    pose = carm.pose(planes[plane])
     view = view_from_pose(planes[plane], pose)
     if carm.angles != pose.words:
         yield f"the angles in words are {carm.angles}, not {pose.words}"

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
 from Sim2RealLib.dataset.schema import CameraEntry, Matrix3, validated
 
+from .acquisition.carm import CArmDevice, CArmPose
+
 Pair = tuple[float, float]
 Triple = tuple[float, float, float]
 
@@ -29,6 +31,31 @@ class CArmRecord(_Model):
     source_to_isocenter_mm: float
     detector_offset_mm: Pair
     open_field_px: tuple[float, float, float, float]
+
+    def pose(self, device: CArmDevice) -> CArmPose:
+        """The pose of the frame. Its collimation is a field about the central ray that leaves open what the record says
+        is open on the detector; what it was beyond the detector is not recorded."""
+        size_px = (device.width_px, device.height_px)
+        collimation_mm = None
+        if self.open_field_px != (0.0, 0.0, *map(float, size_px)):
+            central_px = [
+                size / 2 - mm / device.pixel_mm for size, mm in zip(size_px, self.detector_offset_mm, strict=True)
+            ]
+            reach_px = [
+                max(central_px[axis] - self.open_field_px[axis], self.open_field_px[axis + 2] - central_px[axis])
+                for axis in (0, 1)
+            ]
+            collimation_mm = tuple(2 * device.pixel_mm * reach for reach in reach_px)
+        return CArmPose(
+            self.primary_deg,
+            self.secondary_deg,
+            self.isocenter_ras,
+            self.source_to_detector_mm,
+            self.source_to_isocenter_mm,
+            self.in_plane_deg,
+            self.detector_offset_mm,
+            collimation_mm,
+        )
 
 
 class LandmarkRecord(_Model):

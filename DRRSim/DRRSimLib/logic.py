@@ -13,9 +13,11 @@ from Sim2RealLib.engine import open_backend
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.scenes import scene_or_slicers
+from Sim2RealLib.mrml.volumes import make_volume
 from Sim2RealLib.recipe import validate
 
 from .acquisition.carm import DEVICES, CArmPose, view_from_pose
+from .conebeam.volume_of_dataset import reconstruct_dataset
 from .fluoroscope import Fluoroscope
 from .frames.frame_labels import landmark_records
 from .mrml.carm_nodes import device_of, make_carm, place, pose_of
@@ -121,6 +123,14 @@ class XrayLogic:
         for _ in inputs.write():
             pass
         return recipe
+
+    def reconstruct(self, folder: Path | str, spacing_mm: float | None = None) -> "slicer.vtkMRMLScalarVolumeNode":
+        """The cone-beam CT of a dataset whose frames are a sweep, in HU, where the patient is.
+
+        spacing_mm: of the voxels; by default a pixel at the isocentre. It needs itk-rtk.
+        """
+        volume = reconstruct_dataset(folder, spacing_mm)
+        return make_volume(self._scene, volume, volume.name)
 
     def _fluoroscope_of(
         self,

@@ -66,7 +66,7 @@ def _implant(mask: Volume, name: str) -> MaterialVolume:
 
 def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
     """The recipe's beam, detector and noise on the backend, with the few energies that scene and apparatus need."""
-    spectrum, beam, detector = _spectrum(physics.spectrum), physics.beam, physics.built_detector
+    spectrum, beam, detector = photon_spectrum(physics.spectrum), physics.beam, physics.built_detector
     anode_angle_deg, kvp = _anode(physics.spectrum)
     anode = () if beam.heel is None else (ANODE_MATERIAL,)
     bins = effective_bins(spectrum, (*scene.materials, *beam.materials), (*detector.materials, *anode))
@@ -103,7 +103,8 @@ def _anode(section: Spectrum) -> tuple[float, float | None]:
     return section.anode_angle_deg, section.kvp
 
 
-def _spectrum(section: Spectrum) -> PhotonSpectrum:
+def photon_spectrum(section: Spectrum) -> PhotonSpectrum:
+    """The recipe's spectrum in all its energies. Sim2RealError for a file or values that give none."""
     if section.file is not None:
         return spectrum_from_csv(section.file)
     if section.monoenergetic_kev is not None:

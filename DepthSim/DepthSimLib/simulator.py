@@ -6,5 +6,6 @@ from .report_sections import report_sections
 from .simulation import open_simulation
 
 RECIPE = EndoscopyRecipe
+FORMATS = {}
 
-__all__ = ["RECIPE", "frame_checks", "input_checks", "open_simulation", "report_sections"]
+__all__ = ["FORMATS", "RECIPE", "frame_checks", "input_checks", "open_simulation", "report_sections"]

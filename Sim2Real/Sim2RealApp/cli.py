@@ -156,12 +156,13 @@ def _report(folder: Path) -> Path:
 @app.command()
 def convert(
     folder: DatasetFolder,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="c3vd, coco, hdf5, simcol or webdataset.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="c3vd, coco, dicom, hdf5, simcol or webdataset.")],
     out: Annotated[Path, typer.Option(help="Folder for the result; must not exist or be empty.")],
 ) -> None:
     """Write a dataset in a format that others read."""
-    from Sim2RealLib.convert import convert_dataset
     from Sim2RealLib.dataset.reader import Dataset
+
+    from .convert import convert_frames
 
     dataset = Dataset.open(folder)
     if len(dataset) < dataset.header.frame_count:
@@ -169,8 +170,30 @@ def convert(
         errors.print(f"{escape(str(folder))} is not finished: {len(dataset)} of {total} frames.", soft_wrap=True)
     with _progress() as progress:
         bar = progress.add_task("Converting", total=None)
-        for done, total in convert_dataset(folder, to, out):
+        for done, total in convert_frames(folder, to, out):
             progress.update(bar, completed=done, total=total)
+    console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def reconstruct(
+    folder: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="File for the volume: .nii.gz, .nrrd or .mha.")],
+    spacing: Annotated[
+        float | None, typer.Option(min=0.01, metavar="MM", help="Voxel size; a pixel at the isocentre if left out.")
+    ] = None,
+    size: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(min=1, metavar="I J K", help="Voxels about the isocentre; all that is seen if left out."),
+    ] = None,
+) -> None:
+    """Make a cone-beam CT of X-ray frames that are a sweep."""
+    from DRRSimLib.conebeam.volume_of_dataset import reconstruct_dataset
+    from Sim2RealLib.volume_io import require_written_suffix, write_volume
+
+    require_written_suffix(out)
+    with console.status("Reconstructing"):
+        write_volume(out, reconstruct_dataset(folder, spacing, size))
     console.print(f"[green]✓[/] {escape(str(out))}", soft_wrap=True)
 
 

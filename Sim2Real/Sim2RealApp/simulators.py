@@ -1,10 +1,11 @@
 """Which simulators there are, and how the commands reach them."""
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from Sim2RealLib.convert.conversion import Writer
 from Sim2RealLib.dataset.reader import Dataset, StoredFrame
 from Sim2RealLib.engine import Backend, drjit_problem, open_backend
 from Sim2RealLib.errors import Sim2RealError
@@ -21,6 +22,8 @@ class Simulator(Protocol):
     """What the module `simulator` of a simulator's package offers."""
 
     RECIPE: type[Recipe]
+    FORMATS: Mapping[str, Writer]
+    """What its datasets convert to beside `Sim2RealLib.convert.FORMATS`."""
 
     def open_simulation(self, recipe: Recipe, backend: Backend) -> Simulation:
         """Load a recipe's inputs and make them ready."""

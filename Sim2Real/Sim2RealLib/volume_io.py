@@ -185,9 +185,7 @@ def write_volume(path: str | Path, volume: Volume) -> None:
     Sim2RealError: another suffix, a folder or disk that does not take the file.
     """
     path = Path(path)
-    suffix = _suffix(path)
-    if suffix not in (".nii.gz", ".nrrd", ".mha"):
-        raise Sim2RealError(f"{path}: volumes are written as .nii.gz, .nrrd or .mha.")
+    suffix = require_written_suffix(path)
     partial = path.with_name(f".{uuid.uuid4().hex}{suffix}")
     try:
         with silent_stderr():
@@ -201,6 +199,14 @@ def write_volume(path: str | Path, volume: Volume) -> None:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def require_written_suffix(path: Path) -> str:
+    """The suffix of a file that `write_volume` would write; Sim2RealError for another one."""
+    suffix = _suffix(path)
+    if suffix not in (".nii.gz", ".nrrd", ".mha"):
+        raise Sim2RealError(f"{path}: volumes are written as .nii.gz, .nrrd or .mha.")
+    return suffix
 
 
 def _read_grid(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:

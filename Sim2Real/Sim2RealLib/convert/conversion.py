@@ -1,7 +1,7 @@
 """One conversion: whole or not at all."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..dataset.files import storage_error
@@ -13,25 +13,32 @@ from .hdf5 import write_hdf5
 from .simcol import write_simcol
 from .webdataset import write_webdataset
 
-FORMATS: dict[str, Callable[[Dataset, Path], Iterator[int]]] = {
+Writer = Callable[[Dataset, Path], Iterator[int]]
+"""Fills an empty folder and yields the number of frames it has done."""
+
+FORMATS: dict[str, Writer] = {
     "c3vd": write_c3vd,
     "coco": write_coco,
     "hdf5": write_hdf5,
     "simcol": write_simcol,
     "webdataset": write_webdataset,
 }
-"""A writer fills an empty folder and yields the number of frames it has done."""
 
 
-def convert_dataset(folder: Path | str, format_name: str, out: Path | str) -> Iterator[tuple[int, int]]:
+def convert_dataset(
+    folder: Path | str, format_name: str, out: Path | str, formats: Mapping[str, Writer] = FORMATS
+) -> Iterator[tuple[int, int]]:
     """Write the committed frames of a dataset into folder `out`; yield how many frames are done, and of how many.
 
     `out` appears when everything is in it; until then the files are in ``<out>.partial``. Raises Sim2RealError if the
     format is unknown, the dataset is empty or damaged, `out` holds anything, or there is no room.
     """
-    if format_name not in FORMATS:
-        raise Sim2RealError(f"There is no format '{format_name}'; possible are {', '.join(sorted(FORMATS))}.")
     dataset, out = Dataset.open(folder), Path(out)
+    if format_name not in formats:
+        raise Sim2RealError(
+            f"There is no format '{format_name}' for a dataset of simulator {dataset.header.simulator}; possible are "
+            f"{', '.join(sorted(formats))}."
+        )
     if len(dataset) == 0:
         raise Sim2RealError(f"{folder} has no finished frame to convert.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -41,14 +48,12 @@ def convert_dataset(folder: Path | str, format_name: str, out: Path | str) -> It
         raise Sim2RealError(f"{partial} is in the way, left by a conversion that was stopped. Remove it first.")
     try:
         partial.mkdir(parents=True)
-        yield from _convert(dataset, FORMATS[format_name], partial, out)
+        yield from _convert(dataset, formats[format_name], partial, out)
     except OSError as error:
         raise storage_error(error, out) from error
 
 
-def _convert(
-    dataset: Dataset, write: Callable[[Dataset, Path], Iterator[int]], partial: Path, out: Path
-) -> Iterator[tuple[int, int]]:
+def _convert(dataset: Dataset, write: Writer, partial: Path, out: Path) -> Iterator[tuple[int, int]]:
     try:
         for done in write(dataset, partial):
             yield done, len(dataset)

@@ -1,0 +1,1 @@
+"""Cone-beam CT: from the frames of a C-arm's turn back to a volume."""
