@@ -1,16 +1,16 @@
 """The chain as a whole: what reaches the detector, its noise, corrections, sequences, and what recipes make of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from DRRSimLib.acquisition.carm import CArmDevice
 from DRRSimLib.detector.blur import Blur, pixel_transfer
-from DRRSimLib.detector.chain import ScatterImage
 from DRRSimLib.detector.lag import lag_weights
 from DRRSimLib.projection.radiograph import expose, register
 from DRRSimLib.recipe import DrrRecipe, Physics
+from DRRSimLib.scatter.scatter_image import ScatterImage
 from DRRSimLib.scene import exposure_of
 from DRRSimLib.simulation import open_simulation, simulation_of
 from Sim2RealLib.engine import open_backend
@@ -139,23 +139,37 @@ def test_blades_of_lead_let_through_what_lead_does(nothing):
     assert image[60, 80] == pytest.approx(1) and image[10, 10] == pytest.approx(np.exp(-5.549 * 1.135), rel=0.03)
 
 
+@dataclass(frozen=True)
+class Given:
+    """The same scatter in every view."""
+
+    scatter: ScatterImage
+
+    def image(self, view, frame):
+        return self.scatter
+
+
+def with_scatter(exposure, scatter):
+    return replace(exposure, scatter=Given(scatter))
+
+
 def test_scatter_passes_the_grid_apart_from_the_primary(nothing):
     physics = FLAT_NOISE | {"noise": {"photons_per_pixel": None}}
     gridded = exposure(nothing, detector={"grid": {"ratio": 10}}, **physics)
     free = exposure(nothing, detector="ideal", **physics)
     shape = (120, 160)
     scatter = ScatterImage(np.full(shape, 20.0, np.float32), np.full(shape, 0.4, np.float32))
-    primary, both = (expose(nothing, view(), gridded, 0, image) for image in (None, scatter))
+    primary, both = (expose(nothing, view(), each) for each in (gridded, with_scatter(gridded, scatter)))
     assert primary == pytest.approx(gridded.spectrum.open_beam_kev, rel=1e-5) and primary[0, 0] < 0.9 * 60
     assert both - primary == pytest.approx(20.0 * gridded.scatter_transmission, rel=1e-3)
-    assert expose(nothing, view(), free, 0, scatter) == pytest.approx(80.0, rel=1e-5)
+    assert expose(nothing, view(), with_scatter(free, scatter)) == pytest.approx(80.0, rel=1e-5)
 
 
 def test_scatter_falls_behind_blades_where_nothing_else_does(nothing):
     closed = replace(view(), open_field_px=(40.0, 30.0, 120.0, 90.0))
     scatter = ScatterImage(np.full((120, 160), 20.0, np.float32), np.full((120, 160), 0.4, np.float32))
     clean = FLAT_NOISE | {"noise": {"photons_per_pixel": None}}
-    image = expose(nothing, closed, exposure(nothing, detector="ideal", **clean), 0, scatter)
+    image = expose(nothing, closed, with_scatter(exposure(nothing, detector="ideal", **clean), scatter))
     assert image[60, 80] == pytest.approx(80.0) and image[10, 10] == pytest.approx(20.0)
 
 
@@ -164,7 +178,7 @@ def test_scatter_has_noise_of_its_own(nothing):
     noisy = exposure(nothing, detector="ideal", **FLAT_NOISE)
     shape = (120, 160)
     scatter = ScatterImage(np.full(shape, 20.0, np.float32), np.full(shape, 0.4, np.float32))
-    images = np.array([expose(nothing, view(), noisy, frame, scatter) for frame in range(8)], float)
+    images = np.array([expose(nothing, view(), with_scatter(noisy, scatter), frame) for frame in range(8)], float)
     middle = images[:, 40:80, 60:100] - 80.0
     assert middle.var() == pytest.approx((3600 + 1000) / 1e4, rel=5 * np.sqrt(2 / middle.size))
 

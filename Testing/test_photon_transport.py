@@ -153,7 +153,7 @@ def test_nothing_is_scattered_once_by_what_is_switched_off():
 
 
 def test_energy_is_conserved():
-    """What is sent out is absorbed or leaves: to 0.5 %, five standard errors, since weights balance only in the mean."""
+    """What is sent out is absorbed or leaves, to 0.5 %, five standard errors: weights balance only in the mean."""
     volume = slab(200, "soft_tissue", side_mm=400)
     scene = build_transport_scene(BACKEND, [volume], 1.0)
     source = photon_source(BACKEND, preset_spectrum("90kV_Al4.0"))

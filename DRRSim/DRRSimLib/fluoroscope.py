@@ -9,11 +9,13 @@ from .frames.display import log_attenuation
 from .frames.outlines import outlines
 from .projection.label_projector import project_labels
 from .projection.radiograph import Exposure, expose
-from .recipe import Noise, Physics
+from .recipe import Noise, Physics, Scatter
 from .scene import Patient, exposure_of
 
 PREVIEW_PX = 256
 """Width of the image that follows the hand."""
+PREVIEW_PHOTONS = 20_000
+"""Followed for the scatter of that image."""
 REST_MS = 120
 """How long the hand must rest for the full image."""
 
@@ -55,9 +57,11 @@ class Fluoroscope:
     def preview(
         self, device: CArmDevice, pose: CArmPose, physics: Physics, width_px: int, with_masks: bool = False
     ) -> XrayImage:
-        """The same field in `width_px` pixels a row, without noise and from a point source."""
+        """The same field in `width_px` pixels a row, without noise, from a point source, with few scattered photons."""
         beam = replace(physics.beam, focal_spot=None)
-        clean = physics.model_copy(update={"noise": Noise(photons_per_pixel=None), "beam": beam})
+        clean = physics.model_copy(
+            update={"noise": Noise(photons_per_pixel=None), "beam": beam, "scatter": _quick(physics.scatter)}
+        )
         small = device.resized(width_px) if width_px < device.width_px else device
         return self.image(small, pose, clean, with_masks)
 
@@ -65,3 +69,10 @@ class Fluoroscope:
         if (physics, seed) not in self._exposures:
             self._exposures[physics, seed] = exposure_of(physics, self.patient.scene, seed)
         return self._exposures[physics, seed]
+
+
+def _quick(section: Scatter) -> Scatter:
+    if section.estimator == "none":
+        return section
+    photons = min(section.histories or PREVIEW_PHOTONS, PREVIEW_PHOTONS)
+    return Scatter(estimator="smoothed_monte_carlo", histories=photons, voxel_mm=section.voxel_mm)

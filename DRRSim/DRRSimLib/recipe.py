@@ -164,12 +164,31 @@ class Noise(StrictModel):
         return NoiseModel(self.photons_per_pixel, electronic_kev, self.crosstalk)
 
 
+class Scatter(StrictModel):
+    """Scattered radiation: none, or photons followed through voxels of `voxel_mm` in every view.
+
+    monte_carlo: pixel by pixel on an image of 128 rows. smoothed_monte_carlo: of 24, smoothed by splines.
+    histories: photons a view; null for 20 million, or 100,000 where they are smoothed.
+    """
+
+    estimator: Literal["none", "monte_carlo", "smoothed_monte_carlo"] = "none"
+    histories: Annotated[int, Field(ge=1000, le=10**10)] | None = None
+    voxel_mm: Annotated[float, Field(ge=0.5, le=20)] = 5.0
+
+    @model_validator(mode="after")
+    def _used(self) -> "Scatter":
+        if self.estimator == "none" and (self.histories is not None or self.voxel_mm != 5.0):
+            raise ValueError("histories and voxel_mm are of an estimator; choose one")
+        return self
+
+
 class Physics(StrictModel):
     """What happens between the tube and the image."""
 
     spectrum: Spectrum = Spectrum()
     beam: Beam = Beam()
     materials: Materials = Materials()
+    scatter: Scatter = Scatter()
     detector: preset_or(Detector, DETECTORS) = "unberath_2018"
     noise: Noise = Noise()
 

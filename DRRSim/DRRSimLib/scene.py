@@ -1,6 +1,7 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .anatomy import Anatomy
 from .beam.bow_tie import central_areal_density_g_cm2
 from .beam.exposure_control import photons_per_mm2_ugy, rqa5
 from .beam.heel import ANODE_MATERIAL, emission_depths
-from .detector.detector import registered, response
+from .detector.detector import Detector, registered, response
 from .detector.grid import scatter_transmission
 from .physics.detector_signal import Response, upload_spectrum
 from .physics.spectra import (
@@ -31,7 +32,12 @@ from .projection.incident import Exposure, Tube
 from .projection.label_projector import LabelScene, build_label_scene
 from .projection.material_volume import AIR, MaterialVolume
 from .projection.projector import XrayScene, build_scene
-from .recipe import Materials, Physics, Spectrum
+from .recipe import Materials, Physics, Scatter, Spectrum
+from .scatter.monte_carlo_scatter import HARDENED_BY_MM, HISTORIES, SMOOTHED_HISTORIES, MonteCarloScatter
+from .transport.interaction_tables import ENERGIES_KEV
+from .transport.monte_carlo import TransportScene, build_transport_scene, photon_source
+
+_TRANSPORT_SCENES: WeakKeyDictionary[XrayScene, dict[float, TransportScene]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +97,33 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
             upload_spectrum(scene.backend, bins, Response(kerma, kerma**2), depths),
             spectrum.photons_per_cm2_mas,
         ),
+        _scatter(physics.scatter, spectrum, detector, scene, seed),
         1.0 if detector.grid is None else scatter_transmission(detector.grid, spectrum),
         float(per_photon_kev * photons_per_mm2_ugy(calibration)),
     )
+
+
+def _scatter(
+    section: Scatter, spectrum: PhotonSpectrum, detector: Detector, scene: XrayScene, seed: int
+) -> MonteCarloScatter | None:
+    if section.estimator == "none":
+        return None
+    smoothed = section.estimator == "smoothed_monte_carlo"
+    return MonteCarloScatter(
+        transport_scene(scene, section.voxel_mm),
+        photon_source(scene.backend, spectrum, registered(detector, ENERGIES_KEV).mean_kev, HARDENED_BY_MM),
+        section.histories or (SMOOTHED_HISTORIES if smoothed else HISTORIES),
+        smoothed,
+        seed,
+    )
+
+
+def transport_scene(scene: XrayScene, voxel_mm: float) -> TransportScene:
+    """A scene made ready for photons, in voxels of about this size; kept for as long as the scene itself."""
+    ready = _TRANSPORT_SCENES.setdefault(scene, {})
+    if voxel_mm not in ready:
+        ready[voxel_mm] = build_transport_scene(scene.backend, [each.volume for each in scene.volumes], voxel_mm)
+    return ready[voxel_mm]
 
 
 def _anode(section: Spectrum) -> tuple[float, float | None]:

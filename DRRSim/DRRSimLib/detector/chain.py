@@ -27,18 +27,6 @@ READOUT_STREAM = 14
 
 
 @dataclass(frozen=True, eq=False)
-class ScatterImage:
-    """Scattered radiation as it reaches the detector's grid, both float32 (H, W), per photon sent towards the pixel.
-
-    signal: keV that the detector would register of it without a grid. photons: as many, each of the mean energy
-    signal / photons: what its quantum noise follows from.
-    """
-
-    signal: np.ndarray
-    photons: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Charge:
     """What a frame leaves in the detector: keV for one photon a pixel on the central ray (H, W), and their number."""
 

@@ -23,6 +23,7 @@ from ..detector.presets import DETECTORS
 from ..physics.detector_signal import DeviceSpectrum, detector_signal
 from ..physics.materials import material
 from ..physics.noise import NoiseModel, relative_fluence
+from ..scatter.scatter_image import ScatterEstimator
 from .projector import XrayScene, areal_densities
 from .rays import pixel_rays
 
@@ -46,7 +47,8 @@ class Exposure:
 
     spectrum: with the materials of the scene and then those of `beam`, and the response of `detector`.
     tube: None where no dose is asked for and there is no heel effect.
-    scatter_transmission: the grid's. kev_per_mm2_ugy: as in `exposure_control.controlled_photons`.
+    scatter: None for none. scatter_transmission: the grid's.
+    kev_per_mm2_ugy: as in `exposure_control.controlled_photons`.
     """
 
     spectrum: DeviceSpectrum
@@ -55,6 +57,7 @@ class Exposure:
     beam: Beam = field(default_factory=Beam)
     detector: Detector = DETECTORS["unberath_2018"]
     tube: Tube | None = None
+    scatter: ScatterEstimator | None = None
     scatter_transmission: float = 1.0
     kev_per_mm2_ugy: float = 0.0
 

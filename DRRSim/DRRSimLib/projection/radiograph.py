@@ -9,7 +9,7 @@ import numpy as np
 
 from ..acquisition.carm import XrayView
 from ..beam.exposure_control import controlled_photons, measured_kev
-from ..detector.chain import Charge, ScatterImage, read_out, spread, with_lag
+from ..detector.chain import Charge, read_out, spread, with_lag
 from ..physics.detector_signal import counted_share
 from ..physics.noise import NoiseModel, noise_kev_per_photon, relative_fluence
 from .incident import Exposure, incident, open_field
@@ -50,30 +50,27 @@ class Registered:
     detector_ugy: float | None
 
 
-def expose(
-    scene: XrayScene, view: XrayView, exposure: Exposure, frame: int = 0, scatter: ScatterImage | None = None
-) -> np.ndarray:
+def expose(scene: XrayScene, view: XrayView, exposure: Exposure, frame: int = 0) -> np.ndarray:
     """The raw intensity in keV per emitted photon, float32 (H, W); divide by the open beam's for the fraction of it.
 
     Noise can make a pixel negative. Behind ideal blades the primary intensity is 0. Lag needs the frames before: see
     `charge` and `develop`; here there were none.
     """
-    registered = register(scene, view, exposure, scatter)
+    registered = register(scene, view, exposure, frame)
     if exposure.only_registers:
-        image = plain_image(scene, view, exposure, registered, frame)
-        return image if scatter is not None else collimated(view, image)
+        return plain_image(scene, view, exposure, registered, frame)
     return develop(scene, view, exposure, [charge(scene, view, exposure, registered, frame)], frame)
 
 
-def register(scene: XrayScene, view: XrayView, exposure: Exposure, scatter: ScatterImage | None = None) -> Registered:
-    """The mean signal of the primary radiation and of `scatter`, and the photons it takes."""
+def register(scene: XrayScene, view: XrayView, exposure: Exposure, frame: int = 0) -> Registered:
+    """The mean signal of the primary radiation and of scatter, and the photons it takes."""
     arrays, spectrum = scene.backend.arrays, exposure.spectrum
     signal, moment = incident(scene, view, exposure)
     fluence = relative_fluence(arrays, *pixel_rays(arrays, view.camera))
-    if not exposure.only_registers or scatter is not None:
+    if exposure.scatter is not None or not exposure.only_registers:
         signal, moment = _behind_blades(scene, view, exposure, signal, moment)
-    if scatter is not None:
-        passed = exposure.scatter_transmission
+    if exposure.scatter is not None:
+        scatter, passed = exposure.scatter.image(view, frame), exposure.scatter_transmission
         scattered, photons = (passed * arrays.Float(part.reshape(-1)) for part in (scatter.signal, scatter.photons))
         signal += scattered
         moment += photons if spectrum.counts_photons else dr.select(photons > 0, scattered * scattered / photons, 0)
@@ -118,13 +115,14 @@ def develop(scene: XrayScene, view: XrayView, exposure: Exposure, charges: Seque
 
 
 def plain_image(scene: XrayScene, view: XrayView, exposure: Exposure, registered: Registered, frame: int) -> np.ndarray:
-    """The image, float32 (H, W), of a detector that does no more than register."""
+    """The image, float32 (H, W), of a detector that only registers; without scatter it is 0 behind ideal blades."""
     signal = registered.signal
     if exposure.noise is not None:
         crosstalk = exposure.noise.crosstalk if exposure.detector.noise_crosstalk else ONE_PIXEL
         model = replace(exposure.noise, photons_per_pixel=registered.photons_per_pixel, crosstalk=crosstalk)
         signal = signal + _noise(scene, view, exposure, registered, model, frame)
-    return _image(view, signal)
+    image = _image(view, signal)
+    return image if exposure.scatter is not None else collimated(view, image)
 
 
 def _noise(

@@ -8,7 +8,7 @@ import numpy as np
 from ..acquisition.carm import XrayView
 from ..detector.chain import Charge, frames_back
 from .projector import XrayScene
-from .radiograph import Exposure, Registered, charge, collimated, develop, plain_image, register
+from .radiograph import Exposure, Registered, charge, develop, plain_image, register
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class FrameSeries:
     def image(self, index: int) -> tuple[np.ndarray, Registered]:
         """The raw intensity, as `radiograph.expose`, and what it was made from. Frame 0 finds a rested detector."""
         view, scene, exposure = self.view_of(index), self.scene, self.exposure
-        registered = register(scene, view, exposure)
+        registered = register(scene, view, exposure, index)
         if exposure.only_registers:
-            return collimated(view, plain_image(scene, view, exposure, registered, index)), registered
+            return plain_image(scene, view, exposure, registered, index), registered
         before = range(index - self.step, index - self.step * frames_back(exposure.detector) - 1, -self.step)
         charges = [charge(scene, view, exposure, registered, index)]
         charges += [self._charge(frame) for frame in before if frame >= 0]
@@ -40,7 +40,7 @@ class FrameSeries:
         if frame in self._charges:
             return self._charges[frame]
         view = self.view_of(frame)
-        return charge(self.scene, view, self.exposure, register(self.scene, view, self.exposure), frame)
+        return charge(self.scene, view, self.exposure, register(self.scene, view, self.exposure, frame), frame)
 
     def _keep(self, index: int, charges: list[Charge]) -> None:
         """Remember what the next frame of the same detector will need, and what that of the other plane needs."""

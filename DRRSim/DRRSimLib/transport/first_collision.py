@@ -40,7 +40,7 @@ class Photon:
 
 @dataclass(frozen=True, eq=False)
 class EmittedEnergies:
-    """QUANTILES energies that are drawn equally often, and what each counts for: Float arrays, the weights of mean 1."""
+    """QUANTILES energies, drawn equally often, and what each counts for: Float arrays, the weights of mean 1."""
 
     kev: Any
     weight: Any
@@ -56,8 +56,8 @@ def first_collisions(
 ) -> tuple[Photon, Any, Any]:
     """`count` photons at their first collisions, and what they carried off the source and past the scene, weight × keV.
 
-    shifts: of the lattice, 32 bits each. Weights are relative to a photon on the central ray; those of photons that meet
-    nothing are 0.
+    shifts: of the lattice, 32 bits each. Weights are relative to a photon on the central ray; those of photons that
+    meet nothing are 0.
     """
     arrays = detector.arrays
     index = dr.arange(arrays.UInt32, count)

@@ -54,7 +54,7 @@ def attenuation_mm(medium: Medium, voxel: Voxel, row: Any, active: Any) -> Any:
 
 
 def distances_in_grid(grid: DeviceTransportGrid, position: Any, direction: Any) -> tuple[Any, Any]:
-    """Where rays enter and leave the grid, in mm from `position` and not behind it; enter > leave where they miss it."""
+    """Where rays enter and leave the grid, mm from `position` and not behind it; enter > leave where they miss it."""
     inverse = dr.rcp(dr.select(dr.abs(direction) > 1e-9, direction, 1e-9))
     to_low, to_high = -position * inverse, (grid.end_mm - position) * inverse
     near, far = dr.minimum(to_low, to_high), dr.maximum(to_low, to_high)

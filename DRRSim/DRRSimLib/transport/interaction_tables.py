@@ -53,6 +53,9 @@ class Interactions:
     rayleigh: bool = True
 
 
+ALL_INTERACTIONS = Interactions()
+
+
 @dataclass(frozen=True, eq=False)
 class InteractionTables:
     """Flat Float arrays on a backend, material after material.
@@ -76,7 +79,7 @@ class InteractionTables:
 
 
 def upload_tables(
-    arrays: ModuleType, materials: Sequence[str], interactions: Interactions = Interactions()
+    arrays: ModuleType, materials: Sequence[str], interactions: Interactions = ALL_INTERACTIONS
 ) -> InteractionTables:
     """The tables of materials, in their order, on a backend."""
     rows = [_material_rows(name, interactions) for name in materials]
@@ -117,7 +120,7 @@ def _electrons_mol_g(name: str, transfer_a: np.ndarray, interactions: Interactio
 
 
 def _integral_and_inverse(cross_section: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integral over the sphere of dσ/dΩ (nodes, COSINES), and COSINES up to which a share of it lies (nodes, SHARES)."""
+    """The integral over the sphere of dσ/dΩ (nodes, COSINES), and cos θ by share of it (nodes, SHARES)."""
     steps = -np.diff(COSINES) * (cross_section[:, 1:] + cross_section[:, :-1]) / 2
     cumulative = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
     shares = np.linspace(0.0, 1.0, SHARES)

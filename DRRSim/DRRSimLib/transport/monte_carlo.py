@@ -14,7 +14,7 @@ from ..projection.material_volume import MaterialVolume
 from .detector_frame import detector_frame
 from .first_collision import QUANTILES, EmittedEnergies
 from .flight import Medium
-from .interaction_tables import ENERGIES_KEV, Interactions, upload_tables
+from .interaction_tables import ALL_INTERACTIONS, ENERGIES_KEV, Interactions, upload_tables
 from .photon_transport import SCORE_UNIT, PhotonSource, Scores, transport
 from .transport_grid import TransportGrid, build_transport_grid, upload_transport_grid
 
@@ -57,8 +57,8 @@ class MonteCarloImages:
 
     signal: keV registered a photon that is sent towards the pixel in the open beam, float64 (batches, 3, rows,
         columns), in the order compton, rayleigh, multiple. photons: how many arrive, likewise.
-    dose_mgy: absorbed dose by voxel of the grid, float64 (K, J, I), 0 in air, for one photon a mm² where the central ray
-        of the open beam meets the detector; or None.
+    dose_mgy: absorbed dose by voxel of the grid, float64 (K, J, I), 0 in air, for one photon a mm² where the central
+        ray of the open beam meets the detector; or None.
     histories: how many were followed. emitted_kev, missing_kev, absorbed_kev, escaped_kev: mean energy a
         history, weighted: sent out, past the scene, left in it, and out of it after collisions.
     """
@@ -88,7 +88,7 @@ def build_transport_scene(
     backend: Backend,
     volumes: Sequence[MaterialVolume],
     spacing_mm: float,
-    interactions: Interactions = Interactions(),
+    interactions: Interactions = ALL_INTERACTIONS,
 ) -> TransportScene:
     """Volumes, highest priority first, as `build_transport_grid` merges them, with the tables of their materials."""
     grid = build_transport_grid(volumes, spacing_mm)

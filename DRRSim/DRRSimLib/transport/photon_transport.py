@@ -159,7 +159,7 @@ class Collision(NamedTuple):
 
 
 class DetectorRay(NamedTuple):
-    """A way from a collision to the detector and the weight that takes it, before attenuation; 0 where there is none."""
+    """A way from a collision to the detector and the weight that takes it before attenuation, 0 where there is none."""
 
     direction: Any
     length_mm: Any
@@ -205,8 +205,8 @@ def _sampled(medium: Medium, voxel: Voxel, photon: Photon, rng: Any, table: Any)
 def _rays_to_detector(
     medium: Medium, detector: DetectorFrame, photon: Photon, collision: Collision, rng: Any
 ) -> tuple[DetectorRay, DetectorRay, Any]:
-    """By Compton's effect to a random point of the detector, and by Rayleigh's in a direction drawn from it: of the first
-    collision always, since much of that reaches the detector, of later ones where the photon really goes that way."""
+    """By Compton's effect to a random point of the detector, and by Rayleigh's in a direction drawn from it: of the
+    first collision always, since much of that reaches the detector, of later ones where the photon goes that way."""
     arrays, gap = detector.arrays, detector.distance_mm(photon.position)
     u, v = rng.next_float32() * detector.columns, rng.next_float32() * detector.rows
     target = detector.point(u, v) - photon.position

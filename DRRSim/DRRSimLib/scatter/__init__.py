@@ -1,0 +1,1 @@
+"""How much scattered radiation a view has: one interface, several ways to estimate it."""
