@@ -31,15 +31,29 @@ class CArmRecord(_Model):
     open_field_px: tuple[float, float, float, float]
 
 
-class LandmarkRecord(_Model):
-    """`frame_labels.landmark_records`."""
+class PointRecord(_Model):
+    """`frame_labels.point_record`."""
 
     position_px: Pair | None
     visible: bool
     in_field: bool
     collimated: bool
     behind_source: bool
+
+
+class LandmarkRecord(PointRecord):
+    """`frame_labels.landmark_records`."""
+
     tissue_mm: float | None
+
+
+class ToolRecord(_Model):
+    """`tool_labels.tool_records`."""
+
+    class_id: int
+    tip: PointRecord | None
+    end: PointRecord | None
+    direction: Triple | None
 
 
 class XraySource(CameraEntry):
@@ -54,6 +68,14 @@ class DrrRecord(_Model):
     camera: XraySource
     carm: CArmRecord
     landmarks: dict[str, LandmarkRecord]
+    tools: dict[str, ToolRecord] = {}
+
+
+class ToolInWorld(_Model):
+    """`tool_labels.tools_in_world`, as far as it has a place in the image."""
+
+    tip_ras: Triple | None
+    end_ras: Triple | None
 
 
 class DrrExtra(_Model):
@@ -62,6 +84,7 @@ class DrrExtra(_Model):
     backend: str
     open_beam_kev: float = Field(gt=0)
     landmarks_ras: dict[str, Triple]
+    tools: dict[str, ToolInWorld] = {}
 
 
 def drr_record(frame: StoredFrame) -> DrrRecord:

@@ -14,6 +14,7 @@ from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
 from .physics.spectra import ANODE_ANGLE_DEG, GRID_RANGES, PRESETS
 from .physics.tissues import METALS
+from .tools.kinds import AnyTool
 
 Triple = tuple[float, float, float]
 
@@ -34,7 +35,8 @@ class Implant(StrictModel):
 
 
 class Input(StrictModel):
-    """What is imaged: a CT with optional labels, landmarks and implants, or a generated anatomy, which brings its own.
+    """What is imaged: a CT with optional labels and landmarks, or a generated anatomy, which brings its own; implants
+    and tools with either.
 
     label_table: the table shipped with the extension, or a CSV with the columns id, name, color, group.
     """
@@ -44,6 +46,7 @@ class Input(StrictModel):
     label_table: Literal["totalsegmentator_v2"] | RecipePath = "totalsegmentator_v2"
     landmarks: RecipePath | None = None
     implants: tuple[Implant, ...] = ()
+    tools: tuple[AnyTool, ...] = ()
     anatomy: PelvisAnatomy | None = None
     source: str | None = None
     license: str | None = None

@@ -39,7 +39,7 @@ class Patient:
 
 def build_patient(anatomy: Anatomy, section: Materials, backend: Backend) -> Patient:
     """Put an anatomy on a backend. Sim2RealError where the memory does not suffice."""
-    scene = build_scene(backend, material_volumes(anatomy, section))
+    scene = build_scene(backend, material_volumes(anatomy, section), tools=anatomy.tools)
     return Patient(anatomy, scene, None if anatomy.labels is None else build_label_scene(backend, anatomy.labels))
 
 
@@ -57,7 +57,7 @@ def _implant(mask: Volume, name: str) -> MaterialVolume:
 
 def beam(section: Spectrum, scene: XrayScene) -> DeviceSpectrum:
     """The recipe's spectrum in the few energy bins that the scene's materials need, on the backend."""
-    return upload_spectrum(scene.backend, effective_bins(_spectrum(section), scene.materials))
+    return upload_spectrum(scene.backend, effective_bins(_spectrum(section), scene.substances))
 
 
 def _spectrum(section: Spectrum) -> PhotonSpectrum:

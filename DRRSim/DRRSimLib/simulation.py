@@ -17,6 +17,7 @@ from .acquisition.views import angle_ranges, sample_pose
 from .anatomy import Anatomy, load_anatomy
 from .frames.display import log_attenuation, to_display
 from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
+from .frames.tool_labels import tool_classes, tool_masks, tool_records, tools_in_world
 from .projection.label_projector import LabelScene, project_labels
 from .projection.projector import XrayScene
 from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
@@ -87,6 +88,7 @@ class DrrSimulation:
             masks = mask_records(projection.masks)
             for name, thickness in zip(self.recipe.output.thickness, projection.thickness_mm.values(), strict=True):
                 images[thickness_channel(name)] = thickness
+        masks |= mask_records(tool_masks(self.scene.tools, view))
         if self.recipe.output.heatmaps is not None:
             images["heatmaps"] = heatmaps(
                 (view.camera.width_px, view.camera.height_px), landmarks, **self.recipe.output.heatmaps.model_dump()
@@ -101,6 +103,7 @@ class DrrSimulation:
             },
             "landmarks": landmarks,
             "masks": masks,
+            **({"tools": tool_records(self.scene.tools, view)} if self.scene.tools else {}),
         }
         return Frame(images, record)
 
@@ -173,7 +176,7 @@ def simulation_of(
     header = DatasetHeader(
         simulator=recipe.simulator,
         frame_count=recipe.views.count * len(recipe.carm.planes()),
-        classes=anatomy.classes,
+        classes=(*anatomy.classes, *tool_classes(anatomy.tools)),
         channels=_channels(recipe),
         inputs=anatomy.inputs,
         extra={
@@ -182,6 +185,7 @@ def simulation_of(
             "materials": list(scene.materials),
             "isocenter_ras": isocenter.tolist(),
             "landmarks_ras": {name: position.tolist() for name, position in anatomy.landmarks.items()},
+            **({"tools": tools_in_world(anatomy.tools)} if anatomy.tools else {}),
         },
     )
     return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure)
@@ -258,7 +262,7 @@ def _isocenter(recipe: DrrRecipe, anatomy: Anatomy) -> np.ndarray:
 
 
 def _warn_of_misplacement(anatomy: Anatomy, isocenter_ras: np.ndarray) -> None:
-    """Warn where the beam's isocentre or an implant lies outside the CT: possible, but hardly ever meant."""
+    """Warn where the beam's isocentre, an implant or a tool lies outside the CT: possible, but hardly ever meant."""
     if not anatomy.hu.contains(isocenter_ras):
         low, high = anatomy.hu.corners_ras.min(axis=0), anatomy.hu.corners_ras.max(axis=0)
         LOG.warning(
@@ -272,6 +276,9 @@ def _warn_of_misplacement(anatomy: Anatomy, isocenter_ras: np.ndarray) -> None:
         middle = mask.corners_ras.mean(axis=0)
         if not anatomy.hu.contains(middle):
             LOG.warning("The implant %s of %s lies outside %s.", mask.name, name, anatomy.hu.name)
+    for tool in anatomy.tools:
+        if not any(map(anatomy.hu.contains, tool.mesh.vertices_ras)):
+            LOG.warning("The tool %s lies outside %s.", tool.name, anatomy.hu.name)
 
 
 def _channels(recipe: DrrRecipe) -> dict[str, Channel]:

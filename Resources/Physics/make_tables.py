@@ -1,8 +1,8 @@
 """Make the physics tables beside this file: `python Resources/Physics/make_tables.py` (two minutes).
 
 Needs the packages of the extra `tables` (XrayDB and SpekPy); README.md says what the tables hold and where it comes
-from. Reads materials.json, which is written by hand, and writes attenuation.csv, air_energy_transfer.csv and
-spectra.npz.
+from. Reads materials.json, which is written by hand, and writes attenuation.csv, attenuation_alloys.csv,
+air_energy_transfer.csv and spectra.npz.
 """
 
 import json
@@ -16,6 +16,11 @@ FOLDER = Path(__file__).resolve().parent
 LOWEST_KEV, HIGHEST_KEV = 5.0, 150.0
 GRID_POINTS = 683
 """Steps of 0.5 %, so that log-log interpolation is right to 1e-5, and to 1e-4 at knots of XrayDB's curves."""
+
+ALLOYS = ("Ag", "Au", "Bi", "Hf", "Ir", "Nb", "Pd", "Pt", "Re", "Sn", "Sr", "W", "Y", "Zn", "Zr")
+"""Elements of implants, instruments and their markers that occur in no material of ours, for alloys that recipes
+describe. They have a file of their own: all elements of a file share its rows, and the edges of these would add rows
+that move the interpolation of the others."""
 
 EDGE_SEARCH_KEV = 0.01
 EDGE_PRECISION_KEV = 1e-5
@@ -34,6 +39,8 @@ def main() -> None:
     elements = sorted({element for material in materials.values() for element in material["composition"]})
     attenuation, header = attenuation_table(elements)
     write_csv("attenuation.csv", ["energy_kev", *header], attenuation)
+    alloys, header = attenuation_table(list(ALLOYS))
+    write_csv("attenuation_alloys.csv", ["energy_kev", *header], alloys)
     energies_kev = attenuation[:, 0]
     air = air_energy_transfer_cm2_g(materials["air"]["composition"], energies_kev)
     write_csv("air_energy_transfer.csv", ["energy_kev", "mass_energy_transfer_cm2_g"], np.stack([energies_kev, air], 1))

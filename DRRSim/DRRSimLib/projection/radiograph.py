@@ -9,6 +9,7 @@ import numpy as np
 from ..acquisition.carm import XrayView
 from ..physics.detector_signal import DeviceSpectrum, detector_signal
 from ..physics.noise import NoiseModel, noise_kev_per_photon, relative_fluence
+from ..tools.intervals import ToolHits, pixel_hits, position_hits
 from .projector import XrayScene, areal_densities, path_lengths
 from .rays import pixel_rays, position_rays
 
@@ -29,7 +30,8 @@ def expose(scene: XrayScene, view: XrayView, exposure: Exposure, frame: int = 0)
     """
     backend, arrays = scene.backend, scene.backend.arrays
     x, y = pixel_rays(arrays, view.camera)
-    signal, transmission = detector_signal(backend, areal_densities(scene, view, x, y), exposure.spectrum)
+    densities = areal_densities(scene, view, x, y, hits=_pixel_hits(scene, view))
+    signal, transmission = detector_signal(backend, densities, exposure.spectrum)
     if exposure.noise is not None:
         fluence = relative_fluence(arrays, x, y)
         dr.eval(signal, transmission, fluence)
@@ -41,15 +43,20 @@ def expose(scene: XrayScene, view: XrayView, exposure: Exposure, frame: int = 0)
 
 def material_thickness(scene: XrayScene, view: XrayView) -> dict[str, np.ndarray]:
     """The length in mm that each pixel's ray runs in every material of the scene, float32 (H, W) by name."""
-    lengths = path_lengths(scene, view, *pixel_rays(scene.backend.arrays, view.camera))
+    lengths = path_lengths(scene, view, *pixel_rays(scene.backend.arrays, view.camera), hits=_pixel_hits(scene, view))
     dr.eval(lengths)
     return {name: _image(view, length) for name, length in zip(scene.materials, lengths, strict=True)}
 
 
 def tissue_thickness(scene: XrayScene, view: XrayView, positions_px: np.ndarray) -> np.ndarray:
     """The length in mm that the rays through image positions (N, 2) run in anything but air: shape (N,)."""
-    lengths = path_lengths(scene, view, *position_rays(scene.backend.arrays, view.camera, positions_px))
+    hits = position_hits(scene.tools, view, positions_px) if scene.tools else None
+    lengths = path_lengths(scene, view, *position_rays(scene.backend.arrays, view.camera, positions_px), hits=hits)
     return sum(lengths).numpy()
+
+
+def _pixel_hits(scene: XrayScene, view: XrayView) -> ToolHits | None:
+    return pixel_hits(scene.tools, view) if scene.tools else None
 
 
 def _image(view: XrayView, values: Any) -> np.ndarray:
