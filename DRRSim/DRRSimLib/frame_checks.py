@@ -83,11 +83,12 @@ def _check_camera(index: int, record: DrrRecord, recipe: DrrRecipe) -> Iterator[
 
 
 def _check_landmarks(record: DrrRecord, extra: DrrExtra) -> Iterator[str]:
-    if extra.landmarks_ras.keys() != record.landmarks.keys():
+    in_world = extra.landmarks_ras if record.augmentation is None else record.augmentation.landmarks_ras
+    if not extra.landmarks_ras.keys() == in_world.keys() == record.landmarks.keys():
         yield "its landmarks are not those of the dataset"
         return
     for name, entry in record.landmarks.items():
-        yield from _check_point(f"landmark {name}", record, entry, extra.landmarks_ras[name])
+        yield from _check_point(f"landmark {name}", record, entry, in_world[name])
         if entry.in_field != (entry.tissue_mm is not None and entry.tissue_mm >= 0):
             yield f"landmark {name}: its length of tissue is {entry.tissue_mm}"
 
@@ -175,7 +176,7 @@ def input_checks(dataset: Dataset, simulation: DrrSimulation) -> FrameChecks:
         again = simulation.frame(frame.index)
         same_backend = drr_extra(dataset).backend == simulation.header.extra["backend"]
         yield from byte_differences(frame, again) if same_backend else _alike(frame, again)
-        yield from _check_masks(frame, simulation)
+        yield from _check_masks(frame, simulation.of_frame(frame.index))
 
     return check
 

@@ -62,6 +62,13 @@ class XraySource(CameraEntry):
     matrix: Matrix3
 
 
+class AugmentationRecord(_Model):
+    """`augmentation.variant.Variant.record`, as far as labels are checked against it."""
+
+    variant: int
+    landmarks_ras: dict[str, Triple]
+
+
 class DrrRecord(_Model):
     """The geometry of a frame."""
 
@@ -69,6 +76,7 @@ class DrrRecord(_Model):
     carm: CArmRecord
     landmarks: dict[str, LandmarkRecord]
     tools: dict[str, ToolRecord] = {}
+    augmentation: AugmentationRecord | None = None
 
 
 class ToolInWorld(_Model):

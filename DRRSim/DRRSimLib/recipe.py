@@ -9,6 +9,7 @@ from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, uniqu
 
 from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from .acquisition.views import ViewPlan
+from .augmentation.section import Augmentation
 from .frames.display import WINDOWS, Polarity, Window
 from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
@@ -213,3 +214,10 @@ class DrrRecipe(Recipe):
     views: ViewPlan = ViewPlan()
     physics: Physics = Physics()
     output: Output = Output()
+    augmentation: Augmentation | None = None
+
+    @model_validator(mode="after")
+    def _every_variant_is_seen(self) -> "DrrRecipe":
+        if self.augmentation is not None and self.augmentation.variants > self.views.count:
+            raise ValueError(f"augmentation.variants must be at most views.count, {self.views.count}")
+        return self

@@ -1,8 +1,8 @@
 """An X-ray recipe made ready to run."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from .projection.projector import XrayScene
 from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
 from .recipe import DrrRecipe
 from .scene import Patient, beam, build_patient
+from .variants import Variants
 
 LOG = logging.getLogger("sim2real")
 
@@ -35,7 +36,10 @@ NO_SIGNAL = np.float32(-100.0)
 
 @dataclass(frozen=True, eq=False)
 class DrrSimulation:
-    """The `Simulation` of a DRR recipe: all that its frames share, loaded and on the backend."""
+    """The `Simulation` of a DRR recipe: all that its frames share, loaded and on the backend.
+
+    variants: of the patient, if frames do not all show the same one. augmentation: of that of `of_frame`, its record.
+    """
 
     recipe: DrrRecipe
     header: DatasetHeader
@@ -43,6 +47,8 @@ class DrrSimulation:
     planes: tuple[CArmDevice, ...]
     isocenter_ras: np.ndarray
     exposure: Exposure
+    variants: Variants | None = None
+    augmentation: Mapping[str, Any] | None = None
 
     @property
     def anatomy(self) -> Anatomy:
@@ -74,7 +80,18 @@ class DrrSimulation:
         """The raw intensity of any pose, keV per emitted photon, float32 (H, W); `frame` chooses noise and device."""
         return expose(self.scene, view_from_pose(self.device(frame), pose), self.exposure, frame)
 
+    def of_frame(self, index: int) -> "DrrSimulation":
+        """The simulation with the patient that frame `index` shows."""
+        if self.variants is None:
+            return self
+        shown = self.variants.of_exposure(index // len(self.planes))
+        exposure = replace(self.exposure, spectrum=shown.spectrum)
+        return replace(self, patient=shown.patient, exposure=exposure, variants=None, augmentation=shown.record)
+
     def frame(self, index: int) -> Frame:
+        return self.of_frame(index)._frame(index)
+
+    def _frame(self, index: int) -> Frame:
         pose, view, clamped = self.view(index)
         for problem in clamped:
             LOG.warning("Frame %d is clamped: %s.", index, problem)
@@ -104,6 +121,7 @@ class DrrSimulation:
             "landmarks": landmarks,
             "masks": masks,
             **({"tools": tool_records(self.scene.tools, view)} if self.scene.tools else {}),
+            **({"augmentation": self.augmentation} if self.augmentation is not None else {}),
         }
         return Frame(images, record)
 
@@ -121,7 +139,8 @@ class DrrSimulation:
         chosen = {name: images[name]() for name in output.channels}
         if output.material_thickness:
             thickness = material_thickness(self.scene, view)
-            chosen |= {material_channel(name): thickness[name] for name in output.material_thickness}
+            none = np.zeros_like(intensity)  # of a material that this variant has not
+            chosen |= {material_channel(name): thickness.get(name, none) for name in output.material_thickness}
         return chosen
 
     def _landmarks(self, view: XrayView) -> dict[str, dict[str, Any]]:
@@ -188,7 +207,8 @@ def simulation_of(
             **({"tools": tools_in_world(anatomy.tools)} if anatomy.tools else {}),
         },
     )
-    return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure)
+    variants = None if recipe.augmentation is None else Variants(recipe, backend, anatomy)
+    return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure, variants)
 
 
 def _require_reachable(recipe: DrrRecipe) -> None:
