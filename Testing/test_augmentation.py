@@ -6,6 +6,7 @@ import pytest
 from DRRSimLib.anatomy import Anatomy
 from DRRSimLib.augmentation.deformation import random_deformation
 from DRRSimLib.augmentation.density import scaled_density
+from DRRSimLib.augmentation.resampling import interpolated_hu
 from DRRSimLib.augmentation.rigid_bones import SOFT_TISSUE_HU, Body, about, femoral_head, moved_bone
 from DRRSimLib.augmentation.section import Augmentation
 from DRRSimLib.augmentation.variant import variant_of
@@ -56,7 +57,7 @@ def test_a_deformed_label_is_the_deformed_shape_voxel_by_voxel(affine):
     within half a voxel of the ball's surface, which the nearest voxel decides."""
     hu, labels, centers = balls(affine)
     deformation = random_deformation(hu, 8.0, 60.0, np.random.default_rng(1))
-    found = deformation.apply(labels, order=0).array.ravel()
+    found = deformation.labels(labels).array.ravel()
     points = voxel_points(labels)[::7]
     source = points + deformation.displacement_mm(points)
     assert np.abs(source - points).max() > 3
@@ -76,7 +77,7 @@ def test_landmarks_go_where_the_map_takes_them_and_so_do_their_balls(affine):
     moved = deformation.moved(centers)
     assert moved + deformation.displacement_mm(moved) == pytest.approx(centers, abs=1e-4)
     assert np.linalg.norm(moved - centers, axis=1).max() > 3
-    deformed, bright = deformation.apply(labels, order=0), deformation.apply(hu, order=1)
+    deformed, bright = deformation.labels(labels), deformation.hu(hu)
     for number, expected in enumerate(moved, start=1):
         of_label = np.argwhere(deformed.array == number).mean(axis=0)[::-1]
         assert np.abs(of_label - transform_points(hu.ijk_from_ras, expected)).max() < 0.5
@@ -150,6 +151,16 @@ def test_the_head_of_a_femur_is_found():
         center, found = femoral_head(Volume(inside.reshape(shape).astype(np.uint8), affine), 1)
         assert np.linalg.norm(center - head) < 0.5
         assert found == pytest.approx(radius, abs=0.6)
+
+
+def test_thin_metal_stays_metal():
+    """A pin one voxel wide, moved by nearly half a voxel: as many voxels of metal as before, and no others like it."""
+    hu = np.full((12, 12, 12), 40, np.int16)
+    hu[6, 6] = 3071
+    k, j, i = np.meshgrid(*(np.arange(12.0),) * 3, indexing="ij")
+    moved = interpolated_hu(hu, [k + 0.45, j - 0.45, i])
+    assert np.count_nonzero(moved == 3071) == 12
+    assert set(np.unique(moved[moved != 3071])) <= set(range(40, 2501))
 
 
 def test_density_scales_attenuation_of_a_group_and_nothing_else():

@@ -7,6 +7,7 @@ neighbouring control points over their spacing, at most 2 A / h, and three of th
 By the same bound p ← q − u(p) converges to the place of a landmark that was at q.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy.ndimage import map_coordinates
 
 from Sim2RealLib.geometry import transform_points
 from Sim2RealLib.volume import Volume
+
+from .resampling import interpolated_hu
 
 MAX_AMPLITUDE = 0.15
 """Of the lattice's spacing: below 1/6."""
@@ -49,11 +52,16 @@ class Deformation:
                 return moved
         raise RuntimeError("a landmark's place was not found; the deformation is not one to one")
 
-    def apply(self, volume: Volume, order: int) -> Volume:
-        """A volume on the grid of the lattice's, after the deformation: order 1 interpolates HU between voxels, 0 takes
-        the nearest label, from up to half a voxel off. From beyond the border comes what is at the border."""
-        array = np.empty_like(volume.array)
-        spacing = self.volume.spacing_mm
+    def hu(self, volume: Volume) -> Volume:
+        """A CT on the lattice's grid, after the deformation; from beyond its border comes what is at the border."""
+        return self._resampled(volume, interpolated_hu)
+
+    def labels(self, volume: Volume) -> Volume:
+        """Labels on that grid, after the deformation: of the nearest voxel, from up to half a voxel off."""
+        return self._resampled(volume, lambda array, kji: map_coordinates(array, kji, order=0, mode="nearest"))
+
+    def _resampled(self, volume: Volume, sample: Callable) -> Volume:
+        array, spacing = np.empty_like(volume.array), self.volume.spacing_mm
         bases = [
             _basis(np.arange(n) * spacing[axis], self.spacing_mm, self.coefficients_mm.shape[2 - axis])
             for axis, n in enumerate(volume.shape_ijk)
@@ -62,10 +70,7 @@ class Deformation:
         for k in range(len(array)):
             in_plane = np.einsum("a,abcd->bcd", bases[2][k], self.coefficients_mm)
             u = np.einsum("jb,ic,bcd->dji", bases[1], bases[0], in_plane, optimize=True) / spacing[:, None, None]
-            sampled = map_coordinates(
-                volume.array, [k + u[2], j + u[1], i + u[0]], output=np.float32, order=order, mode="nearest"
-            )
-            array[k] = np.rint(sampled)
+            array[k] = sample(volume.array, [k + u[2], j + u[1], i + u[0]])
         return Volume(array, volume.ras_from_ijk, volume.name)
 
     @property

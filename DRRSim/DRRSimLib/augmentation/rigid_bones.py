@@ -15,6 +15,8 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import rotation, transform_points, translation
 from Sim2RealLib.volume import Volume
 
+from .resampling import interpolated_hu
+
 SOFT_TISSUE_HU = 50
 """Muscle; what fills the place that a bone has left."""
 
@@ -49,8 +51,7 @@ def moved_bone(body: Body, bone_id: int, new_from_old: np.ndarray) -> Body:
     source = transform_points(old_from_new, np.stack([i, j, k], axis=-1).reshape(-1, 3))[:, ::-1].T
     free = ~np.isin(labels[box], list(body.bone_ids - {bone_id}))
     is_bone = map_coordinates(was.view(np.uint8), source, order=0).reshape(free.shape).astype(bool) & free
-    interpolated = map_coordinates(body.hu.array, source, output=np.float32, order=1, mode="nearest")
-    hu[box][is_bone] = np.rint(interpolated.reshape(free.shape)[is_bone])
+    hu[box][is_bone] = interpolated_hu(body.hu.array, source).reshape(free.shape)[is_bone]
     labels[box][is_bone] = bone_id
     landmarks = {
         name: transform_points(new_from_old, position) if name in carried else position

@@ -52,8 +52,8 @@ def variant_of(anatomy: Anatomy, section: Augmentation, seed: int, number: int) 
         positions = np.array(list(anatomy.landmarks.values())).reshape(-1, 3)
         anatomy = replace(
             anatomy,
-            hu=deformation.apply(anatomy.hu, order=1),
-            labels=None if anatomy.labels is None else deformation.apply(anatomy.labels, order=0),
+            hu=deformation.hu(anatomy.hu),
+            labels=None if anatomy.labels is None else deformation.labels(anatomy.labels),
             landmarks=dict(zip(anatomy.landmarks, deformation.moved(positions), strict=True)),
         )
     if section.density:
