@@ -20,7 +20,7 @@ def texture() -> MucosaTexture:
 
 def test_vessels_divide_by_murrays_law():
     vessels = grow_vessels(40.0, np.random.default_rng(3))
-    assert vessels.radii_mm.min() >= LEAST_RADIUS_MM
+    assert vessels.radii_mm.min() >= LEAST_RADIUS_MM * (1 - 1e-12)  # some are cube roots of cubes
     assert vessels.radii_mm.max() <= GREATEST_RADIUS_MM
     distal = {tuple(key): number for number, key in enumerate(keys(vessels.points_mm))}
     fed = np.zeros(len(distal))

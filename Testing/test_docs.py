@@ -91,6 +91,9 @@ def rows(text: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
+ELSEWHERE = r"^endoscope\.lights\.|_material\."
+"""Fields of sections that are documented at another place where they may stand."""
+
 Name = tuple[str, str]
 """The variant of a section that a field belongs to, as in `views.mode: free`, or nothing; and the field."""
 
@@ -106,11 +109,11 @@ def fields(section: type, instance: Any = None, prefix: str = "", variant: str =
         if not is_section(value) and not (tag and value is PydanticUndefined):
             required = instance is None or field.is_required()
             yield (variant, path), field.default if required else to_jsonable_python(value)
-        if tag:
-            yield (variant, f"{path}.{tag}"), getattr(value, tag, PydanticUndefined)
         several = "[]" if get_origin(field.annotation) is tuple else ""
+        if tag:
+            yield (variant, f"{path}{several}.{tag}"), getattr(value, tag, PydanticUndefined)
         for kind in kinds:
-            within = f"{path}.{tag}: {fields_of(kind)[tag].default}" if tag else variant
+            within = f"{path}{several}.{tag}: {fields_of(kind)[tag].default}" if tag else variant
             yield from fields(kind, value if isinstance(value, kind) else None, f"{path}{several}.", within)
 
 
@@ -136,11 +139,16 @@ def documented_fields(name: str, recipe: type[Recipe]) -> Iterator[tuple[Name, s
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_every_field_of_a_recipe_is_documented_once_with_its_default(name):
-    """A section that may stand in several places is documented at the first."""
+    """A section that may stand in several places is documented at the first; of the kinds that entries of a list can
+    be, what several have with one default is documented without a kind."""
     simulator = REFERENCES[name]
     documented = list(documented_fields(name, RECIPES[simulator]))
     expected = dict(fields(RECIPES[simulator], RECIPES[simulator](simulator=simulator)))
-    expected = {key: default for key, default in expected.items() if not key[1].startswith("endoscope.lights.")}
+    expected = {key: default for key, default in expected.items() if not re.search(ELSEWHERE, key[1])}
+    for (variant, path), default in list(expected.items()):
+        same = [key for key in expected if variant and "[]." in path and key[1] == path and expected[key] == default]
+        if len(same) > 1:
+            expected = {key: value for key, value in expected.items() if key not in same} | {("", path): default}
     assert sorted(key for key, _ in documented) == sorted(expected)
     for key, text in documented:
         default = expected[key]

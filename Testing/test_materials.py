@@ -47,6 +47,18 @@ def test_attenuation_of_elements_is_that_of_nist(element):
     assert element_attenuation_cm2_g(element, NIST_KEV) == pytest.approx(NIST_ELEMENTS[element], rel=NIST_TOLERANCE)
 
 
+def test_attenuation_of_the_elements_of_alloys_is_that_of_nist():
+    """At 40, 60, 80 and 100 keV; their K edges lie between: Ag 25.5, W 69.5, Au 80.7 keV."""
+    nist = {
+        "Ag": [17.20, 5.766, 2.651, 1.470],
+        "W": [10.67, 3.713, 7.810, 4.438],
+        "Au": [12.98, 4.528, 2.185, 5.158],
+    }
+    for element, values in nist.items():
+        found = element_attenuation_cm2_g(element, np.array([40.0, 60.0, 80.0, 100.0]))
+        assert found == pytest.approx(values, rel=NIST_TOLERANCE), element
+
+
 def test_lead_jumps_at_its_k_edge():
     """NIST: 1.910 below and 7.683 above 88.0045 keV; XrayDB's curve jumps 4 eV below that energy."""
     (edge,) = [energy for energy in absorption_edges_kev("lead") if energy > 20.0]

@@ -66,6 +66,12 @@ def test_no_outliers_in_the_tail_of_the_inversion(arrays):
     assert counts.max() <= stats.poisson.isf(1e-9, 5.0)
 
 
+@pytest.mark.parametrize("share", [0.0, 1e-45, 1e-40, 1e-38, 1.2e-38, 1e-30])
+def test_behind_thick_metal_noise_is_finite(arrays, share):
+    """Down to shares that single precision cannot hold: no photon is counted, which is less than none by the mean."""
+    assert np.abs(noise_image(arrays, NoiseModel(), share)).max() < 1e-20
+
+
 def test_large_means_follow_the_exact_quantiles():
     """The Cornish–Fisher quantile is at most one photon away from scipy's exact one, down to the smallest mean used."""
     z = np.linspace(-5.5, 5.5, 2001)

@@ -65,7 +65,7 @@ def test_white_looks_that_share_paths_are_all_white():
         Look(albedo=WHITE, diffuse=WHITE, surface=0.5, brightness=0.0, background=1.0),
         Look(albedo=WHITE, diffuse=WHITE, surface=1.0, roughness=0.6, brightness=0.0, background=1.0),
     ]
-    pictures = render(noise_medium(0.2), looks, ras_from_camera=OUTSIDE, samples=256, max_order=10_000)[..., 0]
+    pictures = render(noise_medium(0.2), looks, ras_from_camera=OUTSIDE, samples=400, max_order=10_000)[..., 0]
     for picture in pictures:
         error = picture.std() / picture.size**0.5
         assert 0 < error < 0.01

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from DRRSimLib.tools.kinds import build_tools
+from DRRSimLib.tools.mesh_tool import MeshTool
 from Sim2RealApp import cli
 from Sim2RealApp.export import export_dataset
 from Sim2RealApp.simulators import load_recipe
@@ -155,6 +157,7 @@ def test_the_command_takes_names_of_nodes_and_checks_the_result(nodes, slicer_sc
         (["input.volume=CT", "input.labels=points"], "map volume 'points'; it has 'CT', 'organs', 'nail'"),
         (["input.volume=CT", "input.landmarks=CT"], "input.landmarks: case.mrb has no point list 'CT'; it has"),
         (["input.mesh=CT"], "input.mesh: case.mrb has no model 'CT'; it has 'cube'"),
+        (["input.tools=[{kind: mesh, file: CT, material: steel}]"], "input.tools: case.mrb has no model 'CT'"),
         (["input.implants=[{volume: wire, material: steel}]"], "no volume or segmentation 'wire'"),
         (["input.volume=2"], "input.volume: 2 is no name. Put it in double quotes"),
         ([], "the recipe takes nothing from it. Name a node: --set input.volume=NAME"),
@@ -210,6 +213,9 @@ def test_every_kind_of_input_is_read_through_its_transforms(nodes, slicer_scene,
     np.testing.assert_allclose(mesh.vertices_ras, mesh_of(nodes["cube"]).vertices_ras, atol=1e-4)
     np.testing.assert_array_equal(mesh.triangles, mesh_of(nodes["cube"]).triangles)
     assert (record["role"], record["vertices"]) == ("mesh", 8)
+    (tool,), (record,) = build_tools([MeshTool(file=f"{tmp_path}/case.mrb#cube", material="steel")])
+    np.testing.assert_array_equal(tool.mesh.vertices_ras, mesh.vertices_ras)
+    assert (record["role"], record["file"]) == ("tool", "case.mrb#cube")
     mask, _ = read_mask(f"{tmp_path}/case.mrb#nail", "implant")
     bright = np.argwhere(body()[0].array > 690)[:, ::-1]
     assert mask.nearest(transform_points(world @ GRID, bright)).all() and mask.array.sum() == len(bright)

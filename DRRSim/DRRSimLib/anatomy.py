@@ -1,4 +1,4 @@
-"""What a recipe images, read and brought together: HU, labels, landmarks, implants, and where they came from."""
+"""What a recipe images, read and brought together: HU, labels, landmarks, implants, tools, and where they came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,15 @@ from Sim2RealLib.volume_io import read_ct, read_mask
 from .pelvis.phantom import generate_pelvis
 from .physics.materials import material
 from .recipe import Implant, Input, PelvisAnatomy
+from .tools.kinds import build_tools
+from .tools.tool import Tool
 
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
     """labels: on the grid of `hu`, or None. classes: those that occur in `labels`. label_groups: the kind of tissue of
     every label id that has one. implants: a mask on a grid of its own
-    and a material each. inputs: a provenance record for every file or generator."""
+    and a material each. inputs: a provenance record for every file or generator. tools: before implants and patient."""
 
     hu: Volume
     labels: Volume | None
@@ -31,11 +33,13 @@ class Anatomy:
     landmarks: Mapping[str, np.ndarray]
     implants: tuple[tuple[Volume, str], ...]
     inputs: tuple[Mapping[str, Any], ...]
+    tools: tuple[Tool, ...] = ()
 
 
 def load_anatomy(section: Input) -> Anatomy:
     """Read or generate what the recipe's `input` names. Raises Sim2RealError for anything wrong with a file."""
     implants, implant_records = read_implants(section.implants)
+    tools, tool_records = build_tools(section.tools)
     groups = label_groups(section.label_table)
     if section.volume is None:
         phantom = generate_pelvis(section.anatomy.seed, section.anatomy.spacing_mm)
@@ -48,7 +52,8 @@ def load_anatomy(section: Input) -> Anatomy:
         *((None, (), groups) if labels is None else (labels.labels, labels.classes, labels.groups)),
         landmarks,
         implants,
-        (*records, *implant_records),
+        (*records, *implant_records, *tool_records),
+        tools,
     )
 
 

@@ -1,6 +1,6 @@
 """What must be true of an X-ray frame: labels follow from geometry, images from each other and from the input."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -15,7 +15,7 @@ from Sim2RealLib.recipe import read_recipe, validate
 from Sim2RealLib.simulation import Frame
 
 from .acquisition.carm import view_from_pose
-from .frame_record import DrrExtra, DrrRecord, drr_extra, drr_record
+from .frame_record import DrrExtra, DrrRecord, PointRecord, Triple, drr_extra, drr_record
 from .frames.display import log_attenuation, to_display
 from .frames.frame_labels import heatmaps
 from .recipe import DrrRecipe
@@ -23,6 +23,9 @@ from .simulation import DrrSimulation, thickness_channel
 
 POSITION_TOLERANCE_PX = 1e-6
 """Positions are stored with 16 digits; what is computed again from them differs in the last few."""
+
+DIRECTION_TOLERANCE = 1e-9
+"""The same of unit vectors."""
 
 VOXELS_A_LABEL = 200
 """Voxels of each label whose projection is looked up in its mask."""
@@ -34,8 +37,8 @@ FrameChecks = Callable[[StoredFrame], Iterator[str]]
 
 
 def frame_checks(dataset: Dataset) -> FrameChecks:
-    """Checks of a frame against its own geometry: camera from the C-arm's angles, landmarks from the world, display
-    from intensity, thickness from masks."""
+    """Checks of a frame against its own geometry: camera from the C-arm's angles, landmarks and tools from the world,
+    display from intensity, thickness from masks."""
     recipe = validate(DrrRecipe, read_recipe(dataset.folder / RECIPE_YAML), RECIPE_YAML)
     extra = drr_extra(dataset)
 
@@ -43,6 +46,7 @@ def frame_checks(dataset: Dataset) -> FrameChecks:
         record = drr_record(frame)
         yield from _check_camera(frame.index, record, recipe)
         yield from _check_landmarks(record, extra)
+        yield from _check_tools(record, extra, {entry.name: entry.id for entry in dataset.header.classes})
         if "intensity" in frame.parsed.files:
             yield from _check_derived(frame, recipe, extra.open_beam_kev)
         if "heatmaps" in frame.parsed.files:
@@ -71,26 +75,51 @@ def _check_camera(index: int, record: DrrRecord, recipe: DrrRecipe) -> Iterator[
 
 
 def _check_landmarks(record: DrrRecord, extra: DrrExtra) -> Iterator[str]:
+    in_world = extra.landmarks_ras if record.augmentation is None else record.augmentation.landmarks_ras
+    if not extra.landmarks_ras.keys() == in_world.keys() == record.landmarks.keys():
+        yield "its landmarks are not those of the dataset"
+        return
+    for name, entry in record.landmarks.items():
+        yield from _check_point(f"landmark {name}", record, entry, in_world[name])
+        if entry.in_field != (entry.tissue_mm is not None and entry.tissue_mm >= 0):
+            yield f"landmark {name}: its length of tissue is {entry.tissue_mm}"
+
+
+def _check_point(name: str, record: DrrRecord, entry: PointRecord, position_ras: Triple) -> Iterator[str]:
+    """That a point is where the camera says, and is visible there or not."""
     stored = record.camera
     (fx, _, cx), (_, fy, cy), _ = stored.matrix
     camera = PinholeCamera(fx, fy, cx, cy, stored.width_px, stored.height_px)
     left, top, right, bottom = record.carm.open_field_px
-    if extra.landmarks_ras.keys() != record.landmarks.keys():
-        yield "its landmarks are not those of the dataset"
+    position = camera.project(transform_points(np.array(stored.camera_from_world), position_ras))
+    in_field = bool(camera.contains(position))
+    collimated = in_field and not (left <= position[0] <= right and top <= position[1] <= bottom)
+    flags = (in_field and not collimated, in_field, collimated, bool(np.isnan(position).any()))
+    if flags != (entry.visible, entry.in_field, entry.collimated, entry.behind_source):
+        yield f"{name}: its flags do not follow from its position"
+    elif entry.behind_source != (entry.position_px is None):
+        yield f"{name}: it has no place in the image exactly if it is behind the source"
+    elif not entry.behind_source and np.abs(position - entry.position_px).max() > POSITION_TOLERANCE_PX:
+        yield f"{name}: projects to {position.round(2).tolist()}, not to {list(entry.position_px)}"
+
+
+def _check_tools(record: DrrRecord, extra: DrrExtra, class_ids: Mapping[str, int]) -> Iterator[str]:
+    if extra.tools.keys() != record.tools.keys():
+        yield "its tools are not those of the dataset"
         return
-    for name, entry in record.landmarks.items():
-        position = camera.project(transform_points(np.array(stored.camera_from_world), extra.landmarks_ras[name]))
-        in_field = bool(camera.contains(position))
-        collimated = in_field and not (left <= position[0] <= right and top <= position[1] <= bottom)
-        flags = (in_field and not collimated, in_field, collimated, bool(np.isnan(position).any()))
-        if flags != (entry.visible, entry.in_field, entry.collimated, entry.behind_source):
-            yield f"landmark {name}: its flags do not follow from its position"
-        elif in_field != (entry.tissue_mm is not None and entry.tissue_mm >= 0):
-            yield f"landmark {name}: its length of tissue is {entry.tissue_mm}"
-        elif entry.behind_source != (entry.position_px is None):
-            yield f"landmark {name}: it has no place in the image exactly if it is behind the source"
-        elif not entry.behind_source and np.abs(position - entry.position_px).max() > POSITION_TOLERANCE_PX:
-            yield f"landmark {name}: projects to {position.round(2).tolist()}, not to {list(entry.position_px)}"
+    for name, entry in record.tools.items():
+        placed = extra.tools[name]
+        if class_ids.get(name) != entry.class_id:
+            yield f"tool {name}: its class is not {entry.class_id}"
+        given = [part is not None for part in (placed.tip_ras, placed.end_ras, entry.tip, entry.end, entry.direction)]
+        if any(given) != all(given):
+            yield f"tool {name}: tip, end and direction do not go together"
+        elif entry.tip is not None:
+            yield from _check_point(f"tip of {name}", record, entry.tip, placed.tip_ras)
+            yield from _check_point(f"end of {name}", record, entry.end, placed.end_ras)
+            along = np.array(record.camera.camera_from_world)[:3, :3] @ np.subtract(placed.tip_ras, placed.end_ras)
+            if np.abs(along / np.linalg.norm(along) - entry.direction).max() > DIRECTION_TOLERANCE:
+                yield f"tool {name}: its direction is not that of its axis"
 
 
 def _check_derived(frame: StoredFrame, recipe: DrrRecipe, open_beam_kev: float) -> Iterator[str]:
@@ -139,7 +168,7 @@ def input_checks(dataset: Dataset, simulation: DrrSimulation) -> FrameChecks:
         again = _as_recorded(frame, simulation.frame(frame.index))
         same_backend = drr_extra(dataset).backend == simulation.header.extra["backend"]
         yield from byte_differences(frame, again) if same_backend else _alike(frame, again)
-        yield from _check_masks(frame, simulation)
+        yield from _check_masks(frame, simulation.of_frame(frame.index))
 
     return check
 

@@ -58,14 +58,19 @@ class CArmRecord(_Model):
         )
 
 
-class LandmarkRecord(_Model):
-    """`frame_labels.landmark_records`."""
+class PointRecord(_Model):
+    """`frame_labels.point_record`."""
 
     position_px: Pair | None
     visible: bool
     in_field: bool
     collimated: bool
     behind_source: bool
+
+
+class LandmarkRecord(PointRecord):
+    """`frame_labels.landmark_records`."""
+
     tissue_mm: float | None
 
 
@@ -80,10 +85,26 @@ class ExposureRecord(_Model):
     detector_ugy: float | None
 
 
+class ToolRecord(_Model):
+    """`tool_labels.tool_records`."""
+
+    class_id: int
+    tip: PointRecord | None
+    end: PointRecord | None
+    direction: Triple | None
+
+
 class XraySource(CameraEntry):
     """The camera, whose K says where the detector is."""
 
     matrix: Matrix3
+
+
+class AugmentationRecord(_Model):
+    """`augmentation.variant.Variant.record`, as far as labels are checked against it."""
+
+    variant: int
+    landmarks_ras: dict[str, Triple]
 
 
 class DrrRecord(_Model):
@@ -93,6 +114,15 @@ class DrrRecord(_Model):
     carm: CArmRecord
     exposure: ExposureRecord | None = None
     landmarks: dict[str, LandmarkRecord]
+    tools: dict[str, ToolRecord] = {}
+    augmentation: AugmentationRecord | None = None
+
+
+class ToolInWorld(_Model):
+    """`tool_labels.tools_in_world`, as far as it has a place in the image."""
+
+    tip_ras: Triple | None
+    end_ras: Triple | None
 
 
 class DrrExtra(_Model):
@@ -101,6 +131,7 @@ class DrrExtra(_Model):
     backend: str
     open_beam_kev: float = Field(gt=0)
     landmarks_ras: dict[str, Triple]
+    tools: dict[str, ToolInWorld] = {}
 
 
 def drr_record(frame: StoredFrame) -> DrrRecord:

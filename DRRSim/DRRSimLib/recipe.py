@@ -9,6 +9,7 @@ from Sim2RealLib.recipe import Recipe, RecipePath, StrictModel, preset_or, uniqu
 
 from .acquisition.carm import BIPLANES, DEVICES, CArmDevice
 from .acquisition.views import ViewPlan
+from .augmentation.section import Augmentation
 from .beam.beam import Beam
 from .detector.detector import MAX_ELECTRONIC_KEV, Detector
 from .detector.presets import DETECTORS
@@ -17,6 +18,7 @@ from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
 from .physics.spectra import ANODE_ANGLE_DEG, GRID_RANGES, PRESETS
 from .physics.tissues import METALS
+from .tools.kinds import AnyTool
 
 Triple = tuple[float, float, float]
 
@@ -37,7 +39,8 @@ class Implant(StrictModel):
 
 
 class Input(StrictModel):
-    """What is imaged: a CT with optional labels, landmarks and implants, or a generated anatomy, which brings its own.
+    """What is imaged: a CT with optional labels and landmarks, or a generated anatomy, which brings its own; implants
+    and tools with either.
 
     label_table: the table shipped with the extension, or a CSV with the columns id, name, color, group.
     """
@@ -47,6 +50,7 @@ class Input(StrictModel):
     label_table: Literal["totalsegmentator_v2"] | RecipePath = "totalsegmentator_v2"
     landmarks: RecipePath | None = None
     implants: tuple[Implant, ...] = ()
+    tools: tuple[AnyTool, ...] = ()
     anatomy: PelvisAnatomy | None = None
     source: str | None = None
     license: str | None = None
@@ -253,3 +257,10 @@ class DrrRecipe(Recipe):
     views: ViewPlan = ViewPlan()
     physics: Physics = Physics()
     output: Output = Output()
+    augmentation: Augmentation | None = None
+
+    @model_validator(mode="after")
+    def _every_variant_is_seen(self) -> "DrrRecipe":
+        if self.augmentation is not None and self.augmentation.variants > self.views.count:
+            raise ValueError(f"augmentation.variants must be at most views.count, {self.views.count}")
+        return self

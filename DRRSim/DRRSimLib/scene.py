@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from Sim2RealLib.engine import Backend
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume import Volume
 
 from .anatomy import Anatomy
@@ -54,7 +55,7 @@ class Patient:
 
 def build_patient(anatomy: Anatomy, section: Materials, backend: Backend) -> Patient:
     """Put an anatomy on a backend. Sim2RealError where the memory does not suffice."""
-    scene = build_scene(backend, material_volumes(anatomy, section))
+    scene = build_scene(backend, material_volumes(anatomy, section), tools=anatomy.tools)
     return Patient(anatomy, scene, None if anatomy.labels is None else build_label_scene(backend, anatomy.labels))
 
 
@@ -75,7 +76,7 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
     spectrum, beam, detector = photon_spectrum(physics.spectrum), physics.beam, physics.built_detector
     anode_angle_deg, kvp = _anode(physics.spectrum)
     anode = () if beam.heel is None else (ANODE_MATERIAL,)
-    bins = effective_bins(spectrum, (*scene.materials, *beam.materials), (*detector.materials, *anode))
+    bins = effective_bins(spectrum, (*scene.substances, *beam.materials), (*detector.materials, *anode))
     depths = None if beam.heel is None else emission_depths(bins.energies_kev, kvp)
     primary = None if detector.noise_crosstalk else response(detector, bins.energies_kev)
     on_backend = upload_spectrum(scene.backend, bins, primary, depths)
@@ -108,6 +109,10 @@ def _scatter(
 ) -> MonteCarloScatter | None:
     if section.estimator == "none":
         return None
+    if scene.tools:
+        raise Sim2RealError(
+            "physics.scatter: scatter in tools is not computed. Give them as voxels by input.implants, or choose none."
+        )
     smoothed = section.estimator == "smoothed_monte_carlo"
     return MonteCarloScatter(
         transport_scene(scene, section.voxel_mm),

@@ -1,8 +1,8 @@
 """An X-ray recipe made ready to run."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,14 @@ from .detector.chain import frames_back
 from .frames.display import log_attenuation, to_display
 from .frames.exposure_record import exposure_record
 from .frames.frame_labels import camera_record, heatmaps, landmark_records, mask_records, pose_record
+from .frames.tool_labels import tool_classes, tool_masks, tool_records, tools_in_world
 from .projection.label_projector import LabelScene, project_labels
 from .projection.projector import XrayScene
 from .projection.radiograph import Exposure, expose, material_thickness, tissue_thickness
 from .projection.sequence import FrameSeries
 from .recipe import DrrRecipe
 from .scene import Patient, build_patient, exposure_of
+from .variants import Variants
 
 LOG = logging.getLogger("sim2real")
 
@@ -41,7 +43,10 @@ NO_SIGNAL = np.float32(-100.0)
 
 @dataclass(frozen=True, eq=False)
 class DrrSimulation:
-    """The `Simulation` of a DRR recipe: all that its frames share, loaded and on the backend."""
+    """The `Simulation` of a DRR recipe: all that its frames share, loaded and on the backend.
+
+    variants: of the patient, if frames do not all show the same one. augmentation: of that of `of_frame`, its record.
+    """
 
     recipe: DrrRecipe
     header: DatasetHeader
@@ -49,6 +54,8 @@ class DrrSimulation:
     planes: tuple[CArmDevice, ...]
     isocenter_ras: np.ndarray
     exposure: Exposure
+    variants: Variants | None = None
+    augmentation: Mapping[str, Any] | None = None
 
     @cached_property
     def series(self) -> FrameSeries:
@@ -87,7 +94,17 @@ class DrrSimulation:
         """
         return expose(self.scene, view_from_pose(self.device(frame), pose), self.exposure, frame)
 
+    def of_frame(self, index: int) -> "DrrSimulation":
+        """The simulation with the patient that frame `index` shows."""
+        if self.variants is None:
+            return self
+        shown = self.variants.of_exposure(index // len(self.planes))
+        return replace(self, patient=shown.patient, exposure=shown.exposure, variants=None, augmentation=shown.record)
+
     def frame(self, index: int) -> Frame:
+        return self.of_frame(index)._frame(index)
+
+    def _frame(self, index: int) -> Frame:
         pose, view, clamped = self.view(index)
         for problem in clamped:
             LOG.warning("Frame %d is clamped: %s.", index, problem)
@@ -102,6 +119,7 @@ class DrrSimulation:
             masks = mask_records(projection.masks)
             for name, thickness in zip(self.recipe.output.thickness, projection.thickness_mm.values(), strict=True):
                 images[thickness_channel(name)] = thickness
+        masks |= mask_records(tool_masks(self.scene.tools, view))
         if self.recipe.output.heatmaps is not None:
             images["heatmaps"] = heatmaps(
                 (view.camera.width_px, view.camera.height_px), landmarks, **self.recipe.output.heatmaps.model_dump()
@@ -117,6 +135,8 @@ class DrrSimulation:
             **exposure_record(self.recipe.physics, self.exposure, self.scene, view, pose, registered),
             "landmarks": landmarks,
             "masks": masks,
+            **({"tools": tool_records(self.scene.tools, view)} if self.scene.tools else {}),
+            **({"augmentation": self.augmentation} if self.augmentation is not None else {}),
         }
         return Frame(images, record)
 
@@ -133,7 +153,8 @@ class DrrSimulation:
         chosen = {name: images[name]() for name in output.channels}
         if output.material_thickness:
             thickness = material_thickness(self.scene, view)
-            chosen |= {material_channel(name): thickness[name] for name in output.material_thickness}
+            none = np.zeros_like(intensity)  # of a material that this variant has not
+            chosen |= {material_channel(name): thickness.get(name, none) for name in output.material_thickness}
         return chosen
 
     def _landmarks(self, view: XrayView) -> dict[str, dict[str, Any]]:
@@ -188,7 +209,7 @@ def simulation_of(
     header = DatasetHeader(
         simulator=recipe.simulator,
         frame_count=recipe.views.count * len(recipe.carm.planes()),
-        classes=anatomy.classes,
+        classes=(*anatomy.classes, *tool_classes(anatomy.tools)),
         channels=_channels(recipe),
         inputs=anatomy.inputs,
         extra={
@@ -197,9 +218,11 @@ def simulation_of(
             "materials": list(scene.materials),
             "isocenter_ras": isocenter.tolist(),
             "landmarks_ras": {name: position.tolist() for name, position in anatomy.landmarks.items()},
+            **({"tools": tools_in_world(anatomy.tools)} if anatomy.tools else {}),
         },
     )
-    return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure)
+    variants = None if recipe.augmentation is None else Variants(recipe, backend, anatomy)
+    return DrrSimulation(recipe, header, patient, recipe.carm.planes(), isocenter, exposure, variants)
 
 
 def _require_reachable(recipe: DrrRecipe) -> None:
@@ -276,7 +299,7 @@ def _isocenter(recipe: DrrRecipe, anatomy: Anatomy) -> np.ndarray:
 
 
 def _warn_of_misplacement(anatomy: Anatomy, isocenter_ras: np.ndarray) -> None:
-    """Warn where the beam's isocentre or an implant lies outside the CT: possible, but hardly ever meant."""
+    """Warn where the beam's isocentre, an implant or a tool lies outside the CT: possible, but hardly ever meant."""
     if not anatomy.hu.contains(isocenter_ras):
         low, high = anatomy.hu.corners_ras.min(axis=0), anatomy.hu.corners_ras.max(axis=0)
         LOG.warning(
@@ -290,6 +313,9 @@ def _warn_of_misplacement(anatomy: Anatomy, isocenter_ras: np.ndarray) -> None:
         middle = mask.corners_ras.mean(axis=0)
         if not anatomy.hu.contains(middle):
             LOG.warning("The implant %s of %s lies outside %s.", mask.name, name, anatomy.hu.name)
+    for tool in anatomy.tools:
+        if not any(map(anatomy.hu.contains, tool.mesh.vertices_ras)):
+            LOG.warning("The tool %s lies outside %s.", tool.name, anatomy.hu.name)
 
 
 def _channels(recipe: DrrRecipe) -> dict[str, Channel]:

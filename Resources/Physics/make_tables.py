@@ -2,7 +2,7 @@
 
 Needs the packages of the extra `tables` (XrayDB, xraylib and SpekPy); README.md says what the tables hold and where it
 comes from. Reads materials.json, which is written by hand, and writes attenuation.csv, attenuation_apparatus.csv,
-scattering.npz, air_energy_transfer.csv and spectra.npz.
+attenuation_alloys.csv, scattering.npz, air_energy_transfer.csv and spectra.npz.
 """
 
 import json
@@ -19,8 +19,10 @@ GRID_POINTS = 683
 """Steps of 0.5 %, so that log-log interpolation is right to 1e-5, and to 1e-4 at knots of XrayDB's curves."""
 
 APPARATUS = ("Cs", "F", "Gd", "W")
-"""Elements of tube, filters and detector that occur in no patient and no implant. They have a file of their own: all
-elements of a file share its rows, and the edges of these would add rows that move the interpolation of the others."""
+ALLOYS = ("Ag", "Au", "Bi", "Hf", "Ir", "Nb", "Pd", "Pt", "Re", "Sn", "Sr", "Y", "Zn", "Zr")
+"""Elements that occur in no patient and no implant of ours: of tube, filters and detector, and of alloys that recipes
+describe. They have files of their own: all elements of a file share its rows, and the edges of these would add rows
+that move the interpolation of the others."""
 
 EDGE_SEARCH_KEV = 0.01
 EDGE_PRECISION_KEV = 1e-5
@@ -43,9 +45,10 @@ def main() -> None:
     elements = sorted({element for material in materials.values() for element in material["composition"]})
     attenuation, header = attenuation_table([element for element in elements if element not in APPARATUS])
     write_csv("attenuation.csv", ["energy_kev", *header], attenuation)
-    apparatus, header = attenuation_table(list(APPARATUS))
-    write_csv("attenuation_apparatus.csv", ["energy_kev", *header], apparatus)
-    np.savez_compressed(FOLDER / "scattering.npz", **scattering_tables(elements))
+    for name, elements_of_file in (("apparatus", APPARATUS), ("alloys", ALLOYS)):
+        table, header = attenuation_table(list(elements_of_file))
+        write_csv(f"attenuation_{name}.csv", ["energy_kev", *header], table)
+    np.savez_compressed(FOLDER / "scattering.npz", **scattering_tables([*elements, *ALLOYS]))
     energies_kev = attenuation[:, 0]
     air = air_energy_transfer_cm2_g(materials["air"]["composition"], energies_kev)
     write_csv("air_energy_transfer.csv", ["energy_kev", "mass_energy_transfer_cm2_g"], np.stack([energies_kev, air], 1))

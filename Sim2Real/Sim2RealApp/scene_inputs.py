@@ -12,7 +12,7 @@ ROLES = {"volume": "ct", "labels": "labels", "landmarks": "landmarks", "mesh": "
 
 def inputs_from_scene(recipe: dict[str, Any], scene: Path) -> dict[str, Any]:
     """A copy of a recipe, not yet validated, whose inputs are nodes of a scene: `input.volume`, `labels`, `landmarks`,
-    `mesh` and the volumes of `input.implants`, all of which then are names.
+    `mesh`, the volumes of `input.implants` and the files of `input.tools`, all of which then are names.
 
     Sim2RealError: a name that the scene does not have, such as that of a file; a recipe without any.
     """
@@ -21,6 +21,9 @@ def inputs_from_scene(recipe: dict[str, Any], scene: Path) -> dict[str, Any]:
     if isinstance(section.get("implants"), list):
         section["implants"] = [_copy(entry) for entry in section["implants"]]
         fields += [(entry, "volume", "input.implants", "implant") for entry in section["implants"]]
+    if isinstance(section.get("tools"), list):
+        section["tools"] = [_copy(entry) for entry in section["tools"]]
+        fields += [(entry, "file", "input.tools", "mesh") for entry in section["tools"]]
     named = [field for field in fields if field[0].get(field[1]) is not None]
     if not named:
         raise Sim2RealError(f"--scene {scene}: the recipe takes nothing from it. Name a node: --set input.volume=NAME.")

@@ -37,6 +37,17 @@ def rotation(axis: np.ndarray, angle_deg: float) -> np.ndarray:
     return matrix
 
 
+def frame_along(z: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """A rigid 4×4 whose z axis points along `z`, of any length but 0, from `origin`; x is across the world's axis that
+    is farthest from it."""
+    z = np.asarray(z, dtype=np.float64) / np.linalg.norm(z)
+    x = np.cross(np.eye(3)[np.argmin(np.abs(z))], z)
+    x /= np.linalg.norm(x)
+    frame = np.eye(4)
+    frame[:3] = np.stack([x, np.cross(z, x), z, origin], axis=1)
+    return frame
+
+
 def invert_rigid(b_from_a: np.ndarray) -> np.ndarray:
     """The inverse of a rotation with translation, exact up to the rounding of one product."""
     inverse = np.eye(4)

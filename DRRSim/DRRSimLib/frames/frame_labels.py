@@ -45,22 +45,26 @@ def landmark_records(
     front of the focal spot; it has no image. visible: in the field and neither of the others.
     tissue_mm: length of tissue along the ray through each landmark that is in the field.
     """
-    records = {}
+    return {
+        name: point_record(view, position_ras) | {"tissue_mm": tissue_mm.get(name)}
+        for name, position_ras in landmarks.items()
+    }
+
+
+def point_record(view: XrayView, position_ras: np.ndarray) -> dict[str, Any]:
+    """A point's place in the image, px, and the flags of `landmark_records`."""
     left, top, right, bottom = view.open_field_px
-    for name, position_ras in landmarks.items():
-        behind = bool(transform_points(view.camera_from_ras, position_ras)[2] <= 0.0)
-        position = None if behind else view.project(position_ras)
-        in_field = not behind and bool(view.camera.contains(position))
-        collimated = in_field and not (left <= position[0] <= right and top <= position[1] <= bottom)
-        records[name] = {
-            "position_px": None if behind else position.tolist(),
-            "visible": in_field and not collimated,
-            "in_field": in_field,
-            "collimated": collimated,
-            "behind_source": behind,
-            "tissue_mm": tissue_mm.get(name),
-        }
-    return records
+    behind = bool(transform_points(view.camera_from_ras, position_ras)[2] <= 0.0)
+    position = None if behind else view.project(position_ras)
+    in_field = not behind and bool(view.camera.contains(position))
+    collimated = in_field and not (left <= position[0] <= right and top <= position[1] <= bottom)
+    return {
+        "position_px": None if behind else position.tolist(),
+        "visible": in_field and not collimated,
+        "in_field": in_field,
+        "collimated": collimated,
+        "behind_source": behind,
+    }
 
 
 def mask_records(masks: Mapping[int, np.ndarray]) -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ from .xray_section import XraySection
 LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
 """Volumes that keep their file in the scene."""
 
-KEPT_INPUTS = ("implants", "source", "license")
+KEPT_INPUTS = ("implants", "tools", "source", "license")
 """Of the input of a loaded recipe: what the panel does not show."""
 
 
@@ -57,9 +57,7 @@ class DrrRecipeSource:
         loaded = recipe_of(parameters)
         content = loaded.model_dump(mode="json") if loaded is not None else {"simulator": "drr"}
         views, output = content.get("views", {}), content.get("output", {})
-        kept = {
-            key: value for key, value in content.get("input", {}).items() if key in ("implants", "source", "license")
-        }
+        kept = {key: value for key, value in content.get("input", {}).items() if key in KEPT_INPUTS}
         nodes = parameters.ct, parameters.segmentation, parameters.landmarks
         primary, secondary = parameters.primaryRangeDeg, parameters.secondaryRangeDeg
         jitter = {"in_plane_deg": parameters.inPlaneJitterDeg, "isocenter_mm": parameters.isocenterJitterMm}

@@ -27,6 +27,7 @@ from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
 from ..mrml.xray_view import XrayView2D, xray_slice_node
 from ..recipe import Physics
 from ..scene import build_patient
+from ..tools.kinds import build_tools
 from .labels import say
 from .pose_parameters import chosen_pose, recipe_of
 from .room import show_layout
@@ -152,7 +153,8 @@ class XraySection:
         parameters, materials = self._panel.parameters, wanted.physics.materials
         self._patient, self._fluoroscope, self._asked = state, None, None
         anatomy = anatomy_of(parameters.ct, parameters.segmentation)
-        implants = recipe.input.implants if (recipe := recipe_of(parameters)) is not None else ()
+        recipe = recipe_of(parameters)
+        implants, tools = ((), ()) if recipe is None else (recipe.input.implants, recipe.input.tools)
         say(self._panel.ui.statusLabel, _("Preparing the CT…"))
 
         def answered(fluoroscope: Fluoroscope) -> None:
@@ -168,7 +170,7 @@ class XraySection:
             self._panel.fail(error)
 
         def compute() -> Fluoroscope:
-            whole = replace(anatomy, implants=read_implants(implants)[0])
+            whole = replace(anatomy, implants=read_implants(implants)[0], tools=build_tools(tools)[0])
             return Fluoroscope(build_patient(whole, materials, open_backend()))
 
         self._panel.worker.request("patient", compute, answered, failed)

@@ -15,8 +15,8 @@ import numpy as np
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.resources import resource_path
 
-ATTENUATION_TABLES = "Physics/attenuation.csv", "Physics/attenuation_apparatus.csv"
-"""Elements of patients and implants; elements that only tube, filters and detector are made of."""
+ATTENUATION_TABLES = "Physics/attenuation.csv", "Physics/attenuation_apparatus.csv", "Physics/attenuation_alloys.csv"
+"""Elements of patients and implants; those that only tube, filters and detector, or alloys of recipes, are made of."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,24 @@ def material(name: str) -> Material:
         raise Sim2RealError(f"There is no material “{name}”; choose one of {', '.join(_materials())}.") from None
 
 
-def mass_attenuation_cm2_g(name: str, energies_kev: np.ndarray) -> np.ndarray:
-    """μ/ρ of a material in cm²/g, of the shape of `energies_kev`; at an edge's own energy the value above the edge.
+def tabulated_elements() -> tuple[str, ...]:
+    """The symbols of the elements that materials and alloys may hold."""
+    return tuple(sorted(element for table in _attenuation_tables() for element in table.log_mass_attenuation))
+
+
+def mass_attenuation_cm2_g(substance: str | Material, energies_kev: np.ndarray) -> np.ndarray:
+    """μ/ρ of a material, given by name or as itself, in cm²/g, of the shape of `energies_kev`; at an edge's own energy
+    the value above the edge.
 
     The sum over its elements by mass fraction (Hubbell and Seltzer 1995, eq. 1). Raises Sim2RealError for an unknown
     material or an energy outside the table.
     """
-    composition = material(name).composition
+    composition = _as_material(substance).composition
     return sum(share * element_attenuation_cm2_g(element, energies_kev) for element, share in composition.items())
 
 
 def element_attenuation_cm2_g(element: str, energies_kev: np.ndarray) -> np.ndarray:
-    """μ/ρ of an element that occurs in a material, interpolated log-log; otherwise like `mass_attenuation_cm2_g`."""
+    """μ/ρ of one of the `tabulated_elements`, interpolated log-log; otherwise like `mass_attenuation_cm2_g`."""
     table = _attenuation_table(element)
     energies_kev = require_tabulated(energies_kev)
     upper = np.searchsorted(table.energies_kev[:-1], energies_kev, side="right")
@@ -80,10 +86,10 @@ def linear_attenuation_mm(name: str, energies_kev: np.ndarray) -> np.ndarray:
     return 0.1 * material(name).density_g_cm3 * mass_attenuation_cm2_g(name, energies_kev)
 
 
-def absorption_edges_kev(name: str) -> tuple[float, ...]:
+def absorption_edges_kev(substance: str | Material) -> tuple[float, ...]:
     """The energies, ascending, at which a material's μ/ρ jumps."""
     edges = set()
-    for element in material(name).composition:
+    for element in _as_material(substance).composition:
         table = _attenuation_table(element)
         jumps = (np.diff(table.energies_kev) == 0) & (np.diff(table.log_mass_attenuation[element]) != 0)
         edges |= set(table.energies_kev[:-1][jumps].tolist())
@@ -100,6 +106,10 @@ def require_tabulated(energies_kev: np.ndarray) -> np.ndarray:
             f"The attenuation tables run from {low:g} to {high:g} keV; {energies_kev[~inside][0]:g} keV is outside."
         )
     return energies_kev
+
+
+def _as_material(substance: str | Material) -> Material:
+    return material(substance) if isinstance(substance, str) else substance
 
 
 @cache

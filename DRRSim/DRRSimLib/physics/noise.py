@@ -28,6 +28,9 @@ FEW_PHOTONS = 64.0
 NEGLIGIBLE_PROBABILITY = 1e-9
 """Where inversion stops in the upper tail; below the spacing of the single-precision uniform numbers, 6e-8."""
 
+SMALLEST_SHARE = float(np.finfo(np.float32).tiny)
+"""Below it, behind thick metal, single-precision numbers lose digits, and GPUs take them for 0."""
+
 PHOTON_STREAM, ELECTRONIC_STREAM = 0, 1
 
 
@@ -78,7 +81,7 @@ def noise_kev_per_photon(
 
     signal, share = dr.gather(arrays.Float, intensity, pixel), dr.gather(arrays.Float, transmission, pixel)
     mean_count = photons * dr.gather(arrays.Float, fluence, pixel) * share
-    energy_kev = dr.select(share > 0, signal / share, 0)
+    energy_kev = dr.select(share >= SMALLEST_SHARE, signal / share, 0)
     counts = _poisson(arrays, mean_count, index, seed, frame)
     quantum = (counts - mean_count) * energy_kev / (photons * dr.gather(arrays.Float, fluence, pixel))
     electronic = dr.opaque(arrays.Float, model.electronic_kev) * _normal(arrays, index, seed, frame)

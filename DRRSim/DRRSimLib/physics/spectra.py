@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.resources import resource_path
 
-from .materials import absorption_edges_kev, linear_attenuation_mm, mass_attenuation_cm2_g, require_tabulated
+from .materials import Material, absorption_edges_kev, linear_attenuation_mm, mass_attenuation_cm2_g, require_tabulated
 
 ANODE_ANGLE_DEG = 10.0
 """Of the presets: at this angle all three come within 3 % of the half-value layers of the spectra they stand for."""
@@ -183,7 +183,9 @@ class EnergyBins:
     mass_attenuation_cm2_g: np.ndarray
 
 
-def effective_bins(spectrum: Spectrum, materials: Sequence[str], apparatus: Sequence[str] = ()) -> EnergyBins:
+def effective_bins(
+    spectrum: Spectrum, materials: Sequence[str | Material], apparatus: Sequence[str] = ()
+) -> EnergyBins:
     """The few energies and weights that transmit like the whole spectrum through any mixture of the materials.
 
     apparatus: further materials, at whose edges what the tube emits or the detector registers jumps.
@@ -198,12 +200,12 @@ def effective_bins(spectrum: Spectrum, materials: Sequence[str], apparatus: Sequ
     bins by at most 2e-5 (measured, 40 to 150 kV); with 0–1 cm of steel for titanium the same; with 0–20 cm of iodine
     contrast and 0–1 mm of tantalum by at most 1.1e-4.
     """
-    edges_kev = sorted({edge for name in (*materials, *apparatus) for edge in absorption_edges_kev(name)})
+    edges_kev = sorted({edge for substance in (*materials, *apparatus) for edge in absorption_edges_kev(substance)})
     interval = np.searchsorted(edges_kev, spectrum.energies_kev, side="right")
     members = [interval == number for number in np.unique(interval)]
     parts = [_gauss_quadrature(spectrum.energies_kev[inside], spectrum.weights[inside]) for inside in members]
     energies_kev, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
-    attenuation = [mass_attenuation_cm2_g(name, energies_kev) for name in materials]
+    attenuation = [mass_attenuation_cm2_g(substance, energies_kev) for substance in materials]
     return EnergyBins(weights, energies_kev, np.reshape(attenuation, (len(materials), weights.size)))
 
 

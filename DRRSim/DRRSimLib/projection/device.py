@@ -8,6 +8,7 @@ from typing import Any
 import drjit as dr
 import numpy as np
 
+from ..tools.intervals import Gap
 from .packed_grid import PackedGrid
 from .rays import GridRays
 
@@ -34,7 +35,6 @@ class RayParameters:
     axes: Sequence[Sequence[Any]]
     anchor: Sequence[Any]
     anchor_depth_mm: Any
-    end_depth_mm: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,6 @@ def upload_rays(arrays: ModuleType, rays: GridRays) -> RayParameters:
         _upload_scalars(arrays, rays.axes),
         [dr.opaque(arrays.Float, value) for value in rays.anchor.tolist()],
         dr.opaque(arrays.Float, rays.anchor_depth_mm),
-        dr.opaque(arrays.Float, rays.end_depth_mm),
     )
 
 
@@ -77,6 +76,41 @@ def upload_mask(arrays: ModuleType, mask: DeviceGrid, traversed: PackedGrid) -> 
     """Let `mask` hide what lies in the same place of the grid `traversed`."""
     mask_from_grid = mask.grid.grid_from_ras @ np.linalg.inv(traversed.grid_from_ras)
     return Mask(mask, _upload_scalars(arrays, mask_from_grid[:3]))
+
+
+def whole_ray(arrays: ModuleType, rays: GridRays, grid: PackedGrid) -> tuple[Any, Any] | None:
+    """`between` of `traversal.traverse` for rays from source to detector."""
+    if not rays.ends_inside(grid):
+        return None
+    return tuple(dr.opaque(arrays.Float, depth - rays.anchor_depth_mm) for depth in (0.0, rays.end_depth_mm))
+
+
+def ray_start(arrays: ModuleType, rays: GridRays, gap: Gap, count: int) -> tuple[Any, Any]:
+    """The same up to the end of a gap for its rays, and for the others of all `count` rays up to the detector."""
+    end = dr.full(arrays.Float, rays.end_depth_mm - rays.anchor_depth_mm, count)
+    dr.scatter(end, _upload_depths(arrays, rays, gap.end_mm), upload_numbers(arrays, gap.rays))
+    return dr.opaque(arrays.Float, -rays.anchor_depth_mm), end
+
+
+def ray_stretch(arrays: ModuleType, rays: GridRays, gap: Gap) -> tuple[Any, Any]:
+    """The same for the rays of a gap."""
+    return tuple(_upload_depths(arrays, rays, depths_mm) for depths_mm in (gap.start_mm, gap.end_mm))
+
+
+def _upload_depths(arrays: ModuleType, rays: GridRays, depths_mm: np.ndarray) -> Any:
+    return upload_copy(arrays.Float, (depths_mm - rays.anchor_depth_mm).astype(np.float32))
+
+
+def upload_numbers(arrays: ModuleType, numbers: np.ndarray) -> Any:
+    return upload_copy(arrays.UInt32, numbers.astype(np.uint32))
+
+
+def upload_copy(kind: type, values: np.ndarray) -> Any:
+    """A copy of an array of numbers in Dr.Jit's own memory, which is aligned: kernels are compiled anew for each
+    combination of aligned and other inputs, and where numpy's memory lies is chance."""
+    copy = kind(values) + dr.opaque(kind, 0)
+    dr.eval(copy)
+    return copy
 
 
 def _upload_scalars(arrays: ModuleType, matrix: np.ndarray) -> list[list[Any]]:

@@ -24,6 +24,7 @@ from ..physics.detector_signal import DeviceSpectrum, detector_signal
 from ..physics.materials import material
 from ..physics.noise import NoiseModel, relative_fluence
 from ..scatter.scatter_image import ScatterEstimator
+from ..tools.intervals import ToolHits, pixel_hits
 from .projector import XrayScene, areal_densities
 from .rays import pixel_rays
 
@@ -91,8 +92,13 @@ def incident(scene: XrayScene, view: XrayView, exposure: Exposure) -> tuple[Any,
 
 def _from_point(scene: XrayScene, view: XrayView, exposure: Exposure) -> tuple[Any, Any]:
     x, y = pixel_rays(scene.backend.arrays, view.camera)
-    densities = areal_densities(scene, view, x, y)
+    densities = areal_densities(scene, view, x, y, hits=scene_hits(scene, view))
     return shaped(scene.backend, view, densities, exposure, exposure.spectrum)
+
+
+def scene_hits(scene: XrayScene, view: XrayView) -> ToolHits | None:
+    """What the rays of all pixels meet of the scene's tools; None where there are none."""
+    return pixel_hits(scene.tools, view) if scene.tools else None
 
 
 def shaped(

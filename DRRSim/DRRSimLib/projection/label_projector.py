@@ -16,7 +16,7 @@ from Sim2RealLib.geometry import translation
 from Sim2RealLib.volume import Volume
 
 from ..acquisition.carm import XrayView
-from .device import DeviceGrid, upload_grid, upload_rays
+from .device import DeviceGrid, upload_grid, upload_rays, whole_ray
 from .packed_grid import grid_memory_bytes, pack_grid
 from .rays import grid_rays, pixel_rays
 from .traversal import Sample, traverse
@@ -91,7 +91,7 @@ def project_labels(scene: LabelScene, view: XrayView, thickness_ids: Sequence[in
         *pixel_rays(arrays, view.camera),
         visit,
         (arrays.UInt32(0),) * sets + (arrays.Float(0),) * len(numbers),
-        ends_inside=rays.ends_inside(scene.device_grid.grid),
+        between=whole_ray(arrays, rays, scene.device_grid.grid),
     )
     bit_sets, lengths = state[:sets], [length * mm_a_sample for length in state[sets:]]
     dr.eval(bit_sets, lengths)

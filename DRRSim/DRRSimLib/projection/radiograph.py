@@ -12,7 +12,8 @@ from ..beam.exposure_control import controlled_photons, measured_kev
 from ..detector.chain import Charge, read_out, spread, with_lag
 from ..physics.detector_signal import counted_share
 from ..physics.noise import NoiseModel, noise_kev_per_photon, relative_fluence
-from .incident import Exposure, incident, open_field
+from ..tools.intervals import position_hits
+from .incident import Exposure, incident, open_field, scene_hits
 from .projector import XrayScene, path_lengths
 from .rays import pixel_rays, position_rays
 
@@ -150,14 +151,15 @@ def _behind_blades(scene: XrayScene, view: XrayView, exposure: Exposure, signal:
 
 def material_thickness(scene: XrayScene, view: XrayView) -> dict[str, np.ndarray]:
     """The length in mm that each pixel's ray runs in every material of the scene, float32 (H, W) by name."""
-    lengths = path_lengths(scene, view, *pixel_rays(scene.backend.arrays, view.camera))
+    lengths = path_lengths(scene, view, *pixel_rays(scene.backend.arrays, view.camera), hits=scene_hits(scene, view))
     dr.eval(lengths)
     return {name: _image(view, length) for name, length in zip(scene.materials, lengths, strict=True)}
 
 
 def tissue_thickness(scene: XrayScene, view: XrayView, positions_px: np.ndarray) -> np.ndarray:
     """The length in mm that the rays through image positions (N, 2) run in anything but air: shape (N,)."""
-    lengths = path_lengths(scene, view, *position_rays(scene.backend.arrays, view.camera, positions_px))
+    hits = position_hits(scene.tools, view, positions_px) if scene.tools else None
+    lengths = path_lengths(scene, view, *position_rays(scene.backend.arrays, view.camera, positions_px), hits=hits)
     return sum(lengths).numpy()
 
 

@@ -27,9 +27,11 @@ def project(
 
     camera_from_ras: rigid 4×4 pose of the source, on the CPU or on the scene's GPU; gradients flow back into it. It
         replaces that of `view`, from which the rest of the geometry is taken.
-    Raises Sim2RealError where a volume of the scene is too large to be held whole, for a pose that is not one rigid 4×4
-    matrix, and on the way back for derivatives of higher than first order.
+    Raises Sim2RealError for a scene with tools, where a volume of the scene is too large to be held whole, for a pose
+    that is not one rigid 4×4 matrix, and on the way back for derivatives of higher than first order.
     """
+    if scene.tools:
+        raise Sim2RealError("Tools have no gradients. Project a scene without them, or use projector.areal_densities.")
     if any(volume.device_grid is None for volume in scene.volumes):
         raise Sim2RealError(
             "A volume that is traversed in parts has no gradients. Crop it or resample it to larger voxels."
@@ -49,7 +51,7 @@ def project(
     def render(*numbers_of_grids):
         arrays = scene.backend.arrays
         parameters = {
-            id(grid): _ray_parameters(arrays, tensor.array, depth, view.source_to_detector_mm)
+            id(grid): _ray_parameters(arrays, tensor.array, depth)
             for grid, depth, tensor in zip(grids, depths, numbers_of_grids, strict=True)
         }
         x, y = pixel_rays(arrays, view.camera)
@@ -98,7 +100,7 @@ def _ray_numbers(grid: PackedGrid, ras_from_camera: torch.Tensor, depth_mm: floa
     return torch.cat([grid_from_camera[:3, :3].reshape(-1), anchor])
 
 
-def _ray_parameters(arrays, numbers, depth_mm: float, end_depth_mm: float) -> RayParameters:
+def _ray_parameters(arrays, numbers, depth_mm: float) -> RayParameters:
     values: Iterator = (dr.gather(arrays.Float, numbers, arrays.UInt32(place)) for place in range(12))
     axes = [[next(values) for _ in range(3)] for _ in range(3)]
-    return RayParameters(axes, list(values), dr.opaque(arrays.Float, depth_mm), dr.opaque(arrays.Float, end_depth_mm))
+    return RayParameters(axes, list(values), dr.opaque(arrays.Float, depth_mm))

@@ -44,7 +44,7 @@ def traverse(
     visit: Callable[[tuple, Sample], tuple],
     state: tuple,
     *,
-    ends_inside: bool = False,
+    between: tuple[Any, Any] | None = None,
     masks: Sequence[Mask] = (),
 ) -> tuple[tuple, Any]:
     """Run `visit` on every sample of the rays through the normalised image positions x, y (Float arrays).
@@ -52,7 +52,9 @@ def traverse(
     visit: takes the state and a sample, returns the new state; it must leave an all-zero state as it is where all codes
         are 0, since empty space is not visited.
     state: zeros to start from, one array an accumulated quantity.
-    ends_inside: whether the source or the detector plane may lie in the grid (`GridRays.ends_inside`).
+    between: depths at which rays start and end, in mm beyond the anchor depth, one a ray; None where both lie outside
+        the grid. A plane at an end counts for the part of its length that is between them, so that sums over stretches
+        of a ray add up to that over the whole.
 
     Returns the final state and, for every ray, the length in mm that one sample stands for.
     """
@@ -66,7 +68,7 @@ def traverse(
         (_Lines(leading, other, axes[PAIR], along_fast), ~along_pair),
         (_Lines(axes[PAIR], axes[FAST], axes[SLOW]), along_pair),
     ):
-        final = _march(arrays, device_grid, rays, lines, active, visit, state, ends_inside, masks)
+        final = _march(arrays, device_grid, lines, active, visit, state, between, masks)
         results.append((*final, dr.select(active, lines.main.direction, 1)))
     final = [dr.select(along_pair, unpaired, paired) for paired, unpaired in zip(*results, strict=True)]
     return tuple(final[:-1]), dr.sqrt(x * x + y * y + 1) / dr.abs(final[-1])
@@ -138,11 +140,10 @@ class _Lines:
             return b - 1, c - 1, plane
         return dr.select(self.along_fast, plane, b - 1), dr.select(self.along_fast, b - 1, plane), c - 1
 
-    def end_planes(self, rays: RayParameters) -> tuple[Any, Any]:
-        """Where, along the main axis, rays start and end: at the source and at the detector plane, in either order."""
-        source = self.main.anchor - rays.anchor_depth_mm * self.main.direction
-        detector = self.main.anchor + (rays.end_depth_mm - rays.anchor_depth_mm) * self.main.direction
-        return dr.minimum(source, detector), dr.maximum(source, detector)
+    def end_planes(self, between: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The places along the main axis that belong to two depths beyond the anchor, the lower one first."""
+        near, far = (dr.fma(depth, self.main.direction, self.main.anchor) for depth in between)
+        return dr.minimum(near, far), dr.maximum(near, far)
 
 
 def _occupied_planes(
@@ -180,20 +181,19 @@ def _occupied_planes(
 def _march(
     arrays: ModuleType,
     device_grid: DeviceGrid,
-    rays: RayParameters,
     lines: _Lines,
     active: Any,
     visit: Callable[[tuple, Sample], tuple],
     state: tuple,
-    ends_inside: bool,
+    between: tuple[Any, Any] | None,
     masks: Sequence[Mask],
 ) -> tuple:
     """Sample every active ray on all planes where it can meet something."""
     Float, UInt32 = arrays.Float, arrays.UInt32  # noqa: N806
     with dr.suspend_grad():
         first, last = lines.planes_in_grid()
-        if ends_inside:
-            start, end = lines.end_planes(rays)
+        if between is not None:
+            start, end = lines.end_planes(between)
             first, last = dr.maximum(first, dr.ceil(start - 0.5)), dr.minimum(last, dr.floor(end + 0.5))
         last = dr.select(active, last, -1)
         first, last = _occupied_planes(arrays, device_grid, lines, first, last)
@@ -218,7 +218,7 @@ def _march(
                 word(corner) & 0xFFFF for corner in (low, low + lines.c.word_stride, high, high + lines.c.word_stride)
             )
         b_rest, c_rest = 1 - b_share, 1 - c_share
-        if ends_inside:
+        if between is not None:
             covered = dr.minimum(plane + 0.5, end) - dr.maximum(plane - 0.5, start)
             b_share, b_rest = b_share * covered, b_rest * covered
         for mask in masks:

@@ -189,7 +189,8 @@ def _flat(kind: ParisClass, size: float, rng: np.random.Generator) -> LesionShap
         level = raised_most * plateau(np.column_stack([p[:, :2], own]) - middle, near)
         slope = 4.0 * raised_most * near**3 / radius
         plate = np.maximum((own - level) / np.sqrt(1.0 + slope * slope), own - raised)
-        return np.maximum(plate, np.maximum((away - SKIRT) * radius, -own - FLAT_REACH_MM))
+        below = np.maximum(-own - FLAT_REACH_MM, height - own - np.float32(ROOT_MM))
+        return np.maximum(plate, np.maximum((away - SKIRT) * radius, below))
 
     def tumour(p: np.ndarray, height: np.ndarray) -> np.ndarray:
         away, radius = outline(p)
@@ -213,7 +214,7 @@ def _flat(kind: ParisClass, size: float, rng: np.random.Generator) -> LesionShap
 
 
 def _own_height(p: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Height above the wall around the foot, also where another part of the wall is nearer."""
+    """Height above the wall around the foot, also where another part of the wall is nearer, as behind a fold."""
     bow = _bow(p)
     return np.clip(height, p[:, 2] - bow, p[:, 2] + bow + np.float32(ROOT_MM))
 
