@@ -12,7 +12,7 @@ from typing import Any
 import drjit as dr
 
 from .detector_frame import DetectorFrame
-from .flight import Medium, distance_at_depth, distances_in_grid, energy_row, optical_depth, steps_along
+from .flight import Medium, distances_in_grid, energy_row, optical_depth, point_at_depth, steps_along
 
 STRETCH = 0.15
 """The s of the density above: nearly even over the ten mean free paths of a wide patient."""
@@ -82,7 +82,7 @@ def first_collisions(
 
     span = 1 - dr.exp(-STRETCH * depth)
     wanted = dr.minimum(-dr.log(1 - rng.next_float32() * span) * (1 / STRETCH), depth)
-    distance = distance_at_depth(medium, steps, row, wanted, meets)
+    position = point_at_depth(medium, steps, row, wanted, meets)
     weight = emitted * span * (1 / STRETCH) * dr.exp((STRETCH - 1) * wanted)
-    photon = Photon(entry + direction * distance, direction, energy, weight, weight, dr.zeros(arrays.UInt32, count))
+    photon = Photon(position, direction, energy, weight, weight, dr.zeros(arrays.UInt32, count))
     return photon, emitted * energy, emitted * energy * dr.exp(-depth)

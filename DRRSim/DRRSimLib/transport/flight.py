@@ -140,19 +140,19 @@ def optical_depth(medium: Medium, steps: Steps, row: Any, active: Any) -> Any:
     return depth * steps.length_mm
 
 
-def distance_at_depth(medium: Medium, steps: Steps, row: Any, wanted: Any, active: Any) -> Any:
-    """How far along rays their optical depth is `wanted`, which must not be more than that of the whole ray."""
+def point_at_depth(medium: Medium, steps: Steps, row: Any, wanted: Any, active: Any) -> Any:
+    """The sample of the step in which the optical depth of a ray becomes `wanted`, which must not be more than that of
+    the whole ray: a point in the voxel that has that attenuation."""
 
-    def add(number: Any, missing: Any, share: Any) -> tuple[Any, Any, Any]:
+    def add(number: Any, missing: Any) -> tuple[Any, Any]:
         voxel = voxel_at(medium.grid, steps.at(number), True)
-        passed = attenuation_mm(medium, voxel, row, True) * steps.length_mm
-        return number + 1, missing - passed, dr.select(passed > 0, missing / passed, 0)
+        return number + 1, missing - attenuation_mm(medium, voxel, row, True) * steps.length_mm
 
     Float = medium.grid.arrays.Float  # noqa: N806
-    number, _, share = dr.while_loop(
-        (Float(0), Float(wanted), Float(0)),
-        lambda number, missing, share: active & (missing > 0) & (number < steps.count),
+    number, _ = dr.while_loop(
+        (Float(0), Float(wanted)),
+        lambda number, missing: active & (missing > 0) & (number < steps.count),
         add,
-        label="distance at depth",
+        label="point at depth",
     )
-    return dr.maximum(number - 1 + dr.minimum(share, 1), 0) * steps.length_mm
+    return steps.at(dr.maximum(number - 1, 0))
