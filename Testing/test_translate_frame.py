@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from laparoscopy_scenes import GALLBLADDER
+from Sim2RealLib.geometry import transform_points, translation
+from Sim2RealLib.mrml.transforms import to_array, to_vtk
 from translate_steps import drawn, labels, open_translate, rows, scope, set_up
 
 
@@ -40,6 +42,79 @@ def test_a_hidden_organ_is_not_in_the_preview(ready):
     ready.parameters.segmentation.GetDisplayNode().SetSegmentVisibility("gallbladder", False)
     drawn(ready)
     assert GALLBLADDER.id not in labels(ready)
+
+
+def slice_node():
+    import slicer
+
+    from TranslateLib.mrml.laparoscope_view import laparoscope_slice_node
+
+    return laparoscope_slice_node(slicer.mrmlScene)
+
+
+def pixels_at(panel, view_px):
+    """Which pixels, (N, 2) with the first pixel's middle at 0, of the picture lie at pixels of the view L, (N, 2)."""
+    import vtk
+
+    from TranslateLib.mrml.frames import PICTURE
+
+    matrix = vtk.vtkMatrix4x4()
+    scope(panel).GetNodeReference(PICTURE).GetRASToIJKMatrix(matrix)
+    ijk_from_view = to_array(matrix) @ to_array(slice_node().GetXYToRAS())
+    found = transform_points(ijk_from_view, np.column_stack([view_px, np.zeros(len(view_px))]))
+    assert found[:, 2] == pytest.approx(np.zeros(len(found)), abs=1e-6)  # in the plane of the picture
+    return found[:, :2]
+
+
+def assert_whole(panel):
+    """The picture fills the view L in one direction and is not cut off in the other."""
+    columns, rows = slice_node().GetDimensions()[:2]
+    # VTK puts a pixel's middle at whole numbers, too
+    (left, top), (right, bottom) = pixels_at(panel, [(-0.5, rows - 0.5), (columns - 0.5, -0.5)]) + 0.5
+    height, width = labels(panel).shape
+    over = np.array([-left, -top, right - width, bottom - height]) / (width, height, width, height)
+    assert over.min() == pytest.approx(0.0, abs=0.01)
+    assert over[0] == pytest.approx(over[2], abs=0.01)
+    assert over[1] == pytest.approx(over[3], abs=0.01)
+
+
+def test_the_picture_is_whole_in_its_view_of_any_size(ready):
+    import slicer
+
+    assert_whole(ready)
+    view = slicer.app.layoutManager().sliceWidget("Laparoscope").sliceView()
+    sizes = []
+    for size in ((300, 400), (500, 200)):
+        view.setFixedSize(*size)
+        drawn(ready)
+        slicer.app.processEvents()
+        sizes.append(slice_node().GetDimensions()[:2])
+        assert_whole(ready)
+    assert sizes == [(300, 400), (500, 200)]
+    ready.ui.widthBox.setValue(200)
+    drawn(ready)
+    assert_whole(ready)
+
+
+def test_what_the_user_zoomed_and_panned_to_stays_when_the_laparoscope_moves(ready):
+    node = slice_node()
+    columns, rows = node.GetDimensions()[:2]
+    size_mm = node.GetFieldOfView()
+    node.SetFieldOfView(size_mm[0] / 3, size_mm[1] / 3, size_mm[2])
+    node.GetSliceToRAS().DeepCopy(to_vtk(to_array(node.GetSliceToRAS()) @ translation([50.0, -30.0, 0.0])))
+    node.UpdateMatrices()
+    seen = pixels_at(ready, [(0, 0), (columns / 2, rows / 2), (columns, 0)])
+    ready.ui.panSlider.setValue(25.0)
+    ready.ui.rollSlider.setValue(70.0)
+    ready.ui.labelOpacitySlider.setValue(0.7)
+    drawn(ready)
+    assert pixels_at(ready, [(0, 0), (columns / 2, rows / 2), (columns, 0)]) == pytest.approx(seen, abs=0.01)
+    ready.ui.drawButton.click()
+    drawn(ready)
+    assert_whole(ready)
+
+
+# ---- translation ----
 
 
 class ColorShift:

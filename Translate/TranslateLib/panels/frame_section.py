@@ -1,39 +1,24 @@
 """The frame in the view L: the preview of the geometry, its translation over it, and whether the labels still hold."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.job import Done
-from Sim2RealLib.mrml.slice_views import face_picture, show_layers
+from Sim2RealLib.mrml.slice_views import show_layers
 from Sim2RealLib.panels.panel import Panel
 
 from ..logic import preview, show_translation
-from ..mrml.frames import LABELS, PICTURE, TRANSLATION, ras_from_pixels
+from ..mrml.frames import LABELS, PICTURE, TRANSLATION
+from ..mrml.laparoscope_view import LAYOUT, LAYOUT_XML, LaparoscopeView, laparoscope_slice_node
 from ..mrml.preview import GeometryFrame, GeometryPreview
 from ..parameters import StyleSource
 from ..translators import ImageStyle, RandomStyle, Style, Translation, ValidityFigure, read_style_image, registered
-
-VIEW = "Laparoscope"
-"""Singleton tag of the slice view's node."""
-
-LAYOUT = 7423
-"""Number of the layout among Slicer's; those of Slicer itself are below 1000."""
-
-LAYOUT_XML = f"""
-<layout type="horizontal" split="true">
- <item splitSize="550"><view class="vtkMRMLViewNode" singletontag="1">
-  <property name="viewlabel" action="default">1</property>
- </view></item>
- <item splitSize="450"><view class="vtkMRMLSliceNode" singletontag="{VIEW}">
-  <property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">L</property>
-  <property name="viewcolor" action="default">#C98B6B</property>
- </view></item>
-</layout>"""
 
 EYE_MM = np.array([-600.0, 1100.0, 350.0])
 """From the middle of the liver to who looks at the patient, RAS."""
@@ -56,12 +41,17 @@ class FrameSection:
         self._panel, self._ui = panel, panel.ui
         self._drawer: GeometryPreview | None = None
         self._seen: GeometryFrame | None = None
+        self._view = LaparoscopeView()
         self._translated, self._was_live = False, False
         self._offered: tuple[str, ...] | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
         self._timer.connect("timeout()", self._draw)
+        self._resize = qt.QTimer()
+        self._resize.setSingleShot(True)
+        self._resize.setInterval(0)
+        self._resize.connect("timeout()", self._fit_view)
         self._ui.drawButton.connect("clicked(bool)", self.show)
         self._ui.translateButton.connect("clicked(bool)", self._translate)
         self._show_verdict(None)
@@ -72,7 +62,8 @@ class FrameSection:
             self._timer.start()
 
     def show(self) -> None:
-        """Change to the layout with the view L, and draw."""
+        """Change to the layout with the view L, and draw; the picture is shown whole."""
+        self._view.forget()
         manager = slicer.app.layoutManager()
         if manager is not None:
             node = manager.layoutLogic().GetLayoutNode()
@@ -112,11 +103,14 @@ class FrameSection:
     def forget(self) -> None:
         """The scene loses its nodes."""
         self._timer.stop()
+        self._resize.stop()
         self._seen = None
+        self._view.forget()
         self._show_verdict(None)
 
     def close(self) -> None:
         self._timer.stop()
+        self._resize.stop()
         if self._drawer is not None:
             self._drawer.close()
             self._drawer = None
@@ -136,7 +130,7 @@ class FrameSection:
 
     def _show_layers(self) -> None:
         parameters = self._panel.parameters
-        slice_node = slicer.mrmlScene.GetSingletonNode(VIEW, "vtkMRMLSliceNode")
+        slice_node = laparoscope_slice_node(slicer.mrmlScene)
         if slice_node is None or self._seen is None or parameters.laparoscope is None:
             return
         picture, labels, translation = map(parameters.laparoscope.GetNodeReference, (PICTURE, LABELS, TRANSLATION))
@@ -147,8 +141,18 @@ class FrameSection:
         composite.SetForegroundVolumeID(translation.GetID() if self._translated and translation is not None else None)
         composite.SetForegroundOpacity(parameters.translationOpacity)
         composite.SetLabelOpacity(parameters.labelOpacity)
-        camera = self._seen.camera
-        face_picture(slice_node, ras_from_pixels(self._seen), camera.width_px, camera.height_px)
+        self._view.show(slice_node, self._seen)
+        if not self._panel.hasObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed):
+            self._panel.addObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed)
+
+    def _view_changed(self, _slice_node: Any, _event: str) -> None:
+        """Its size may be another one; Slicer sets its field of view after this."""
+        self._resize.start()
+
+    def _fit_view(self) -> None:
+        slice_node = laparoscope_slice_node(slicer.mrmlScene)
+        if slice_node is not None:
+            self._view.resized(slice_node)
 
     # ---- translation ----
 
