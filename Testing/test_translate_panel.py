@@ -1,6 +1,5 @@
 """Translate's panel as a user has it: what it offers, a scene set up, saved, loaded and closed."""
 
-import dataclasses
 from xml.etree import ElementTree
 
 import numpy as np
@@ -99,31 +98,6 @@ def test_a_segmentation_without_organs_says_so(panel):
     panel.ui.setUpButton.click()
     assert "nothing has no segments" in panel.job_row.text
     assert panel.parameters.laparoscope is None
-
-
-def test_the_sample_is_a_real_abdomen(panel, real_data):
-
-    from SampleData import SampleDataLogic
-
-    from slicer_stand_in import error_log
-
-    panel.ui.sampleButton.click()
-    assert "downloads nothing" in panel.job_row.text
-    error_log.take_errors()
-    source = SampleDataLogic.sourceForSampleName("AbdomenPelvisCT")
-    files = [real_data / "abdomen_pelvis" / name for name in ("ct.nii.gz", "labels.nii.gz")]
-    local = dataclasses.replace(source, uris=tuple(path.as_uri() for path in files))
-    found = SampleDataLogic.sources[source.category]
-    found[found.index(source)] = local
-    try:
-        panel.ui.sampleButton.click()
-    finally:
-        found[found.index(local)] = source
-    assert panel.ui.segmentationSelector.currentNode().GetName() == "AbdomenPelvisLabels"
-    panel.ui.setUpButton.click()
-    drawn(panel)
-    assert LIVER.id in labels(panel)
-    assert entry(scope(panel))[1] > 300  # mm before the back: the real abdomen's skin, lifted
 
 
 def test_a_scene_is_saved_and_loaded_by_its_file(ready, tmp_path):

@@ -1,6 +1,6 @@
 """The frame in the view L: the preview of the geometry, its translation over it, and whether the labels still hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,9 @@ class FrameSection:
         self._view = LaparoscopeView()
         self._translated, self._was_live = False, False
         self._offered: tuple[str, ...] | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.connect("timeout()", self._draw)
-        self._resize = qt.QTimer()
-        self._resize.setSingleShot(True)
-        self._resize.setInterval(0)
-        self._resize.connect("timeout()", self._fit_view)
+        self._look_at: np.ndarray | None = None
+        self._timer = _timer(REST_MS, self._draw)
+        self._resize, self._look = _timer(0, self._fit_view), _timer(0, self._look_at_patient)
         self._ui.drawButton.connect("clicked(bool)", self.show)
         self._ui.translateButton.connect("clicked(bool)", self._translate)
         self._show_verdict(None)
@@ -63,24 +58,15 @@ class FrameSection:
 
     def show(self) -> None:
         """Change to the layout with the view L, and draw; the picture is shown whole."""
-        self._view.forget()
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            node = manager.layoutLogic().GetLayoutNode()
-            if not node.IsLayoutDescription(LAYOUT):
-                node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
-            manager.setLayout(LAYOUT)
+        self._show_layout()
         self._draw()
 
-    def look_at_patient(self, middle_ras: np.ndarray) -> None:
-        """Turn the 3D view to a point, from the patient's left front."""
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            camera = manager.threeDWidget(0).threeDView().cameraNode()
-            camera.SetFocalPoint(*middle_ras)
-            camera.SetPosition(*(middle_ras + EYE_MM))
-            camera.SetViewUp(0.0, 0.0, 1.0)
-            camera.ResetClippingRange()
+    def show_soon(self, middle_ras: np.ndarray | None) -> None:
+        """Change to the layout, and draw in an event of its own; let the 3D view look at a point if one is given."""
+        self._show_layout()
+        self._look_at = middle_ras
+        self._look.start()
+        self._timer.start()
 
     def update(self) -> None:
         """Enable what can be done, and show the layers as they are set."""
@@ -102,18 +88,39 @@ class FrameSection:
 
     def forget(self) -> None:
         """The scene loses its nodes."""
-        self._timer.stop()
-        self._resize.stop()
+        self._stop()
         self._seen = None
         self._view.forget()
         self._show_verdict(None)
 
     def close(self) -> None:
-        self._timer.stop()
-        self._resize.stop()
+        self._stop()
         if self._drawer is not None:
             self._drawer.close()
             self._drawer = None
+
+    def _stop(self) -> None:
+        for timer in (self._timer, self._resize, self._look):
+            timer.stop()
+
+    def _show_layout(self) -> None:
+        self._view.forget()
+        manager = slicer.app.layoutManager()
+        if manager is not None:
+            node = manager.layoutLogic().GetLayoutNode()
+            if not node.IsLayoutDescription(LAYOUT):
+                node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
+            manager.setLayout(LAYOUT)
+
+    def _look_at_patient(self) -> None:
+        """Turn the 3D view to a point, from the patient's left front."""
+        manager = slicer.app.layoutManager()
+        if manager is not None and self._look_at is not None:
+            camera = manager.threeDWidget(0).threeDView().cameraNode()
+            camera.SetFocalPoint(*self._look_at)
+            camera.SetPosition(*(self._look_at + EYE_MM))
+            camera.SetViewUp(0.0, 0.0, 1.0)
+            camera.ResetClippingRange()
 
     def _can_draw(self) -> bool:
         parameters = self._panel.parameters
@@ -201,6 +208,14 @@ class FrameSection:
             self._ui.verdictText.setText(_("No translation of what the view shows."))
         else:
             self._ui.verdictText.setText(VERDICTS[translation.accepted])
+
+
+def _timer(interval_ms: int, act: Callable[[], None]) -> Any:
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.connect("timeout()", act)
+    return timer
 
 
 def _in_words(figure: ValidityFigure) -> tuple[str, str, str, str]:
