@@ -1,5 +1,6 @@
 """Translate's panel as a user has it: what it offers, a scene set up, saved, loaded and closed."""
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -50,15 +51,43 @@ def ui_path():
 
 
 def test_what_is_not_there_yet_is_off_with_its_reason(panel):
-    for button, reason in (("simulateButton", "simulateReason"), ("exportButton", "exportReason")):
-        assert not getattr(panel.ui, button).enabled
-        assert "yet" in getattr(panel.ui, reason).text
+    assert not panel.ui.simulateButton.enabled
+    assert "yet" in panel.ui.simulateReason.text
     assert not panel.ui.pressureSlider.enabled
     assert "cannot lift the abdominal wall yet" in panel.ui.pressureReason.text
     for name in ("translatorBox", "styleBox", "seedBox", "styleImageEdit", "translateButton"):
         assert not getattr(panel.ui, name).enabled
     assert "No translator is installed" in panel.ui.translateReason.text
     assert not panel.ui.translateReason.isHidden()
+
+
+@pytest.mark.parametrize("state", ["panel", "ready"])
+def test_recipes_and_datasets_are_off_with_their_reason(request, state, tmp_path):
+    panel = request.getfixturevalue(state)
+    (tmp_path / "dataset.json").write_text("{}")
+    panel.parameters.datasetFolder = tmp_path
+    names = ("saveRecipe", "loadRecipe", "export", "openDataset", "openReport")
+    texts = [getattr(panel.ui, f"{name}Button").text for name in names]
+    assert texts == ["Save recipe…", "Load recipe…", "Export dataset", "Open dataset", "Report"]
+    assert not any(getattr(panel.ui, f"{name}Button").enabled for name in names)
+    assert not panel.ui.datasetFolderEdit.enabled
+    panel.ui.datasetCollapsibleButton.setCollapsed(False)
+    assert panel.dataset.reason.isVisibleTo(panel.ui.datasetCollapsibleButton)
+    assert "which the library does not have yet" in panel.dataset.reason.text
+
+
+def test_the_panel_says_what_works_on_this_machine(panel):
+    from Sim2RealLib.doctor import examine
+
+    panel.ui.machineCollapsibleButton.setCollapsed(False)
+    panel.ui.examineButton.click()
+    assert not panel.ui.examineButton.enabled
+    drawn(panel, 60.0)
+    assert panel.ui.examineButton.enabled
+    import slicer
+
+    for finding in examine(Path(slicer.app.temporaryPath)):
+        assert f"<b>{finding.name}</b>" in panel.ui.machineText.text
 
 
 def test_without_a_scene_nothing_can_be_pressed_that_needs_one(panel):

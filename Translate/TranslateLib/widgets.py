@@ -10,13 +10,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.panel import Panel, shared_ui
 from Sim2RealLib.recipe import read_recipe, to_yaml, validate
 
 from .logic import SceneSurfaces, build, describe, laparoscope_in, set_up, surfaces_of
 from .mrml.anatomy import examine_segmentation, middle_of
 from .mrml.instruments import instrument_of, set_optics, trocars_of
 from .organs import LIVER, OrganFindings
+from .panels.dataset_section import MachineOnlySection
 from .panels.frame_section import FrameSection
 from .panels.instrument_section import InstrumentSection
 from .panels.sample import add_sample, sample_steps
@@ -29,9 +30,10 @@ class TranslatePanel(Panel):
     """Binds Translate.ui to the parameter node; what the library cannot do yet is off, with the reason beside it."""
 
     def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
-        super().__init__(ui_path, parameter_node)
+        super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
         self.frames = FrameSection(self)
         self.instruments = InstrumentSection(self, self.frames.changed)
+        self.dataset = MachineOnlySection(self)
         self._segmentation: Any = None
         for button, action in (
             (self.ui.sampleButton, self.load_sample),
@@ -76,8 +78,8 @@ class TranslatePanel(Panel):
         self.ui.sampleButton.setEnabled(not self.worker.busy)
         self.ui.setUpButton.setEnabled(parameters.segmentation is not None and not self.worker.busy)
         self.ui.saveSceneButton.setEnabled(laparoscope is not None)
-        self.instruments.update()
-        self.frames.update()
+        for section in (self.instruments, self.frames, self.dataset):
+            section.update()
 
     def load_sample(self) -> None:
         """Load the sample abdomen, from the internet if it is not in Slicer's cache, and choose it as input."""
