@@ -284,4 +284,5 @@ def test_a_laparoscope_that_is_deleted_can_be_set_up_again(ready):
     assert rows(ready.ui.instrumentTable) == []
     assert not [node for node in slicer.util.getNodesByClass("vtkMRMLModelNode") if "frustum" in node.GetName()]
     ready.ui.setUpButton.click()
+    drawn(ready)
     assert rows(ready.ui.instrumentTable)[0][1] == "camera"
