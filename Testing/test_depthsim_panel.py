@@ -93,6 +93,9 @@ def test_every_parameter_of_the_ui_is_one_of_the_node_and_every_button_tells_wha
     assert named > 25
 
 
+VIEWS = ("Red", "Green", "Yellow", "Endoscope", "Frame")
+
+
 def test_a_sample_colon_is_entered_by_one_click(panel):
     panel.parameters.sampleSpacingMm = 3.0
     panel.ui.sampleButton.click()
@@ -109,6 +112,10 @@ def test_a_sample_colon_is_entered_by_one_click(panel):
     assert pixels(node_of(panel, "view")).max() > 100
     parameters.pathPositionMm = 420.0
     assert "sigmoid" in panel.ui.endoscopeLabel.text
+    shown = {view: slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node(view)) for view in VIEWS}
+    assert {shown[view].GetBackgroundVolumeID() for view in VIEWS[:3]} == {parameters.ct.GetID()}
+    assert shown["Endoscope"].GetBackgroundVolumeID() == node_of(panel, "view").GetID()
+    assert shown["Frame"].GetBackgroundVolumeID() is None
 
 
 def test_lumen_and_centerline_have_a_button_each(panel):

@@ -88,6 +88,24 @@ def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     assert "615 × 479 pixels, computed in" in panel.ui.statusLabel.text
     assert parameters.segmentation.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
     assert panel.ui.anglesLabel.text == "<b>LAO 0.0° CRAN 0.0°</b>"
+    shown = backgrounds()
+    assert {shown[view] for view in ("Red", "Green", "Yellow")} == {parameters.ct.GetID()}
+    assert shown["Xray"] == parameters.carm.GetNodeReferenceID("DRRSim.Image")
+    axial = slicer.app.layoutManager().sliceWidget("Red").sliceView().pixels()
+    assert np.ptp(np.percentile(axial, [5, 95])) > 20
+    panel.ui.liveBox.setChecked(False)
+    pelvis(panel, seed=3)
+    assert backgrounds()["Xray"] == shown["Xray"] and backgrounds()["Red"] == parameters.ct.GetID() != shown["Red"]
+
+
+def backgrounds():
+    """What the slice views show, by their names."""
+    import slicer
+
+    layout = slicer.app.layoutManager()
+    nodes = {name: layout.sliceWidget(name).mrmlSliceNode() for name in layout.sliceViewNames()}
+    composite_of = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode
+    return {name: composite_of(node).GetBackgroundVolumeID() for name, node in nodes.items()}
 
 
 def test_a_sample_that_is_cancelled_leaves_nothing(panel, slicer_scene):

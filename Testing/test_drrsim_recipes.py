@@ -147,6 +147,25 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     assert shown is panel.parameters.carm.GetNodeReference("DRRSim.Image")  # live goes on when the C-arm moves
 
 
+def test_a_volume_that_is_loaded_leaves_the_xray_view_alone(panel, tmp_path):
+    """Slicer shows what it loads in the slice views."""
+    import slicer
+
+    panel.parameters.ct = ball_ct()[0]
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    assert slicer.util.saveNode(panel.parameters.ct, str(tmp_path / "ct.nrrd"))
+    loaded = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
+    layout = slicer.app.layoutManager()
+    composites = {
+        view: slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(layout.sliceWidget(view).mrmlSliceNode())
+        for view in ("Red", "Xray")
+    }
+    assert composites["Red"].GetBackgroundVolumeID() == loaded.GetID()
+    image = panel.parameters.carm.GetNodeReferenceID("DRRSim.Image")
+    assert composites["Xray"].GetBackgroundVolumeID() == image
+
+
 def test_a_recipe_with_files_loads_them(panel, tmp_path):
     import slicer
 

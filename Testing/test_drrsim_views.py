@@ -152,16 +152,12 @@ def test_landmarks_are_placed_by_clicks_in_the_order_of_the_template(panel, slic
 
     from DRRSimLib.landmarks.template import PLACED_FIRST
 
-    ct, _ = ball_ct()
-    panel.parameters.ct = ct
-    slicer.util.setSliceViewerLayers(background=ct, fit=True)
+    pelvis(panel)
+    panel.parameters.landmarks = None
     layout = slicer.app.layoutManager()
-    until(lambda: panel.xray.image is not None)
-    settled(panel)
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     view = layout.sliceWidget("Red").sliceView()
     view.setFixedSize(300, 300)
-    slicer.util.setSliceViewerLayers(fit=True)
     slicer.app.processEvents()
     panel.ui.placeButton.click()
     assert panel.parameters.landmarks is not None and panel.ui.nextLandmarkCombo.currentData == PLACED_FIRST[0]

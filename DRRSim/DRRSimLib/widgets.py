@@ -11,6 +11,7 @@ from slicer.parameterNodeWrapper import FloatRange
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.panel import Panel, shared_ui
 
+from Sim2RealLib.panels.views import show_in_slices
 from .mrml.carm_nodes import device_of
 from .mrml.patient_nodes import add_pelvis
 from .mrml.xray_view import VIEW
@@ -89,6 +90,7 @@ class DrrPanel(Panel):
 
     def view_around(self) -> None:
         """Let the views of a dataset be around the C-arm's."""
+            show_in_slices(ct)
         primary, secondary = self.parameters.primaryDeg, self.parameters.secondaryDeg
         device = device_of(self.parameters.carm)
         self.parameters.primaryRangeDeg = _around(primary, device.primary_range_deg)

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.panel import Panel, shared_ui
 
+from Sim2RealLib.panels.views import show_in_slices
 from .colon import ColonScan
 from .found_colon import FoundLumen
 from .mrml.colon_inputs import keys_of
@@ -82,6 +83,7 @@ class DepthPanel(Panel):
             parameters.lumen = None
             parameters.parameterNode.EndModify(modified)
             self.colon.find_centerline()
+            show_in_slices(sample.ct)
 
         self.run(_("Making a colon"), sample_steps(section), made)
 

@@ -18,6 +18,7 @@ from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.segmentations import make_segmentation
 from Sim2RealLib.mrml.volumes import make_volume, volume_of
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.views import show_in_slices
 from Sim2RealLib.volume_io import read_ct
 
 from .. import simulator
@@ -118,6 +119,7 @@ class DrrRecipeSource:
 
     def _set(self, recipe: DrrRecipe, device: CArmDevice, ct: Any, segmentation: Any, landmarks: Any) -> None:
         parameters, views = self._panel.parameters, recipe.views
+        show_in_slices(ct)
         modified = parameters.parameterNode.StartModify()
         parameters.recipe = recipe.model_dump_json()
         parameters.ct, parameters.segmentation, parameters.landmarks = ct, segmentation, landmarks

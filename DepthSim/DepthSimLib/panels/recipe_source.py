@@ -16,6 +16,7 @@ from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.segmentations import make_segmentation
 from Sim2RealLib.mrml.volumes import make_volume, volume_of
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.views import show_in_slices
 from Sim2RealLib.volume_io import read_ct
 
 from .. import simulator
@@ -92,8 +93,10 @@ class EndoscopyRecipeSource:
         segmentation = None
         if labels is not None:
             segmentation = make_segmentation(scene, labels.labels, labels.classes, section.labels.name)
+        ct = make_volume(scene, volume, name) if ct is None else ct
+        show_in_slices(ct)
         modified = parameters.parameterNode.StartModify()
-        parameters.ct = make_volume(scene, volume, name) if ct is None else ct
+        parameters.ct = ct
         parameters.segmentation = segmentation
         parameters.lumen = parameters.path = None
         ends = [np.array(point) for pair in section.bridges for point in pair]

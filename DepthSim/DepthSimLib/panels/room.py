@@ -3,6 +3,8 @@
 import numpy as np
 import slicer
 
+from Sim2RealLib.panels import views
+
 from ..mrml.views import LAYOUT, LAYOUT_XML
 
 AROUND = 1.1
@@ -10,14 +12,8 @@ AROUND = 1.1
 
 
 def show_layout() -> None:
-    """Change to the layout; without a main window there is none to change."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(LAYOUT):
-        node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
-    manager.setLayout(LAYOUT)
+    """Change to the layout."""
+    views.show_layout(LAYOUT, LAYOUT_XML)
 
 
 def look_at_model(model: "slicer.vtkMRMLModelNode") -> None:

@@ -5,6 +5,9 @@ import slicer
 
 from .transforms import to_vtk
 
+PICTURE_VIEWS = ("Xray", "Endoscope", "Frame", "Laparoscope")
+"""Singleton tags of the modules' slice views that show pictures, and never what Slicer loads."""
+
 
 def face_picture(
     slice_node: "slicer.vtkMRMLSliceNode", ras_from_ijk: np.ndarray, width_px: int, height_px: int
@@ -34,8 +37,21 @@ def show_layers(
     background: "slicer.vtkMRMLVolumeNode",
     label: "slicer.vtkMRMLLabelMapVolumeNode | None" = None,
 ) -> None:
-    """Show a picture, and labels over it, in a slice view."""
+    """Show a picture, and labels over it, in a slice view, which Slicer then gives no volume that it loads."""
     composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node)
+    composite.SetDoPropagateVolumeSelection(False)
     composite.SetBackgroundVolumeID(background.GetID())
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None if label is None else label.GetID())
+
+
+def show_in_slice_views(
+    application_logic: "slicer.vtkMRMLApplicationLogic", volume: "slicer.vtkMRMLVolumeNode"
+) -> None:
+    """Show a volume whole in all slice views but `PICTURE_VIEWS`: choose it as Slicer's active volume."""
+    for tag in PICTURE_VIEWS:
+        node = volume.GetScene().GetSingletonNode(tag, "vtkMRMLSliceNode")
+        if node is not None:
+            slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node).SetDoPropagateVolumeSelection(False)
+    application_logic.GetSelectionNode().SetActiveVolumeID(volume.GetID())
+    application_logic.PropagateVolumeSelection(1)
