@@ -139,6 +139,17 @@ def test_lumen_and_centerline_have_a_button_each(panel):
 
 def test_a_search_is_cancelled_between_its_steps(panel):
     panel.parameters.ct = ct_node(bent_tube_ct())
+def test_a_colon_whose_ct_is_moved_is_to_be_found_again(tube):
+    import slicer
+
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    tube.parameters.ct.SetAndObserveTransformNodeID(transform.GetID())
+    matrix = slicer.util.arrayFromTransformMatrix(transform)
+    matrix[0, 3] = 5.0
+    slicer.util.updateTransformMatrixFromArray(transform, matrix)
+    until(lambda: tube.ui.colonLabel.text.startswith("Not found yet"))
+
+
     panel.ui.findLumenButton.click()
     panel.worker.cancel()
     assert finished(panel) == "Finding the lumen: stopped."

@@ -163,6 +163,43 @@ def test_a_small_image_comes_at_once_and_the_full_one_at_rest(placed):
     assert shown_angles(placed) == pytest.approx((5.0, 0.0))
 
 
+def test_the_xray_follows_the_patient(placed):
+    """A transform above the CT moves the dense ball in the image; voxels that are changed are seen in it."""
+    import slicer
+
+    from Sim2RealLib.mrml.transforms import set_matrix
+
+    placed.parameters.photons = 0.0
+    settled(placed)
+    before, ct = placed.xray.image.attenuation, placed.parameters.ct
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    ct.SetAndObserveTransformNodeID(transform.GetID())
+    moved = np.eye(4)
+    moved[2, 3] = 20.0
+    set_matrix(transform, moved)
+    settled(placed)
+    after = placed.xray.image.attenuation
+    rows = [np.unravel_index(image.argmax(), image.shape)[0] for image in (before, after)]
+    assert rows[0] - rows[1] == pytest.approx(20.0 * 1200 / 800 / 0.616, abs=4)  # magnified, in pixels of 0.616 mm
+    slicer.util.arrayFromVolume(ct)[:] = np.where(slicer.util.arrayFromVolume(ct) > 2000, 0, -1000)
+    slicer.util.arrayFromVolumeModified(ct)
+    settled(placed)
+    assert placed.xray.image.attenuation.max() < 0.5 * after.max()
+
+
+def test_masks_follow_the_segmentation(panel):
+    import slicer
+
+    pelvis(panel)
+    panel.parameters.showMasks = True
+    settled(panel)
+    assert (panel.xray.image.outlines == 25).any()  # the sacrum
+    panel.parameters.segmentation.GetSegmentation().RemoveSegment("sacrum")
+    slicer.app.processEvents()
+    settled(panel)
+    assert not (panel.xray.image.outlines == 25).any() and panel.xray.image.outlines.any()
+
+
 def test_without_live_an_image_is_taken_on_demand(placed):
     placed.ui.liveBox.setChecked(False)
     placed.ui.primarySlider.setValue(20.0)

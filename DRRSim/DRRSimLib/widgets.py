@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import FloatRange
 
 from Sim2RealLib.panels.dataset_section import DatasetSection
+from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
 
 from Sim2RealLib.panels.views import show_in_slices
@@ -39,6 +40,7 @@ class DrrPanel(Panel):
         self.landmarks = LandmarkSection(self, self.xray.show_landmarks)
         self.detections = DetectionSection(self, self.xray)
         self.dataset = DatasetSection(self, DrrRecipeSource(self, self.carm, self.xray), VIEW)
+        self.inputs = InputWatch(self, self.refresh)
         self.sample_spacing_mm = SAMPLE_SPACING_MM
         self._removal = qt.QTimer()
         self._removal.setSingleShot(True)
@@ -55,14 +57,18 @@ class DrrPanel(Panel):
     def exit(self) -> None:
         self.carm.exit()
         self.landmarks.exit()
+        self.inputs.follow()
         super().exit()
 
     def parameters_changed(self) -> None:
         self.ui.sampleButton.enabled = not self.worker.busy
+        if self.parameters is not None:
+            self.inputs.follow(self.parameters.ct, self.parameters.segmentation)
         sections = (self.carm, self.xray, self.landmarks, self.detections, self.dataset)
         for update in (lambda: recipe_of(self.parameters), *(section.update for section in sections)):
             if self.parameters is not None:
                 with self.attempt():
+        self.inputs.follow()
                     update()
 
     def scene_closes(self) -> None:

@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from Sim2RealLib.panels.dataset_section import DatasetSection
+from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
 
 from Sim2RealLib.panels.views import show_in_slices
@@ -39,6 +40,7 @@ class DepthPanel(Panel):
         self.prediction = PredictionSection(self, self.rendering, self.frame)
         source = EndoscopyRecipeSource(self, self.colon, self.make_sample)
         self.dataset = DatasetSection(self, source, FRAME)
+        self.inputs = InputWatch(self, self.refresh)
         self._sections = (
             self.colon,
             self.endoscope,
@@ -57,16 +59,19 @@ class DepthPanel(Panel):
     def exit(self) -> None:
         self.endoscope.exit()
         self.live.exit()
+        self.inputs.follow()
         super().exit()
 
     def parameters_changed(self) -> None:
         if self.parameters is not None:
-            for section in self._sections:
-                section.update()
+            parameters = self.parameters
+            points = parameters.bridgePoints, parameters.excludedPoints
+            self.inputs.follow(parameters.ct, parameters.segmentation, *points)
             self.ui.sampleButton.enabled = not self.worker.busy
 
     def scene_closes(self) -> None:
         for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
+        self.inputs.follow()
             section.forget()
 
     def make_sample(self, section: GeneratedColon) -> None:

@@ -68,7 +68,11 @@ class ColonSection:
         keys = self.keys
         lumen = self.keeper.lumen(keys) if keys is not None else None
         line = self.keeper.line(keys) if keys is not None else None
-        ui.colonLabel.setText(_said_of(there, lumen, line))
+        ready = keys is not None and self.keeper.endoscopy(keys) is not None
+        told = [_said_of(there, lumen, line, ready)]
+        if len(positions_of(parameters.bridgePoints)) % 2:
+            told.append(_("A bridge needs one more point, beyond the collapse."))
+        ui.colonLabel.setText(" ".join(told))
         self._doubts.show(_doubts_of(lumen, line))
 
     def find_lumen(self) -> None:
@@ -197,7 +201,7 @@ def _place(points: Any) -> None:
     slicer.modules.markups.logic().StartPlaceMode(True)
 
 
-def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None) -> str:
+def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None, ready: bool) -> str:
     if not there:
         return _("Choose a CT colonography, or make a sample colon.")
     if lumen is None:
@@ -209,6 +213,8 @@ def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None
     text = _("{length} cm of colon, up to {widest} mm wide.").format(length=length_cm, widest=widest)
     if lumen.generated is not None:
         return text + " " + _("It is generated: wall, midline and labels are exact.")
+    if not ready:
+        return _("The segmentation has changed: press Find centerline to see it.")
     return text
 
 
