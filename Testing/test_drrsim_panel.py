@@ -370,6 +370,42 @@ def test_a_ct_that_cannot_be_imaged_is_said(panel):
     assert "broken" in panel.job_row.text and "NaN" in panel.job_row.text
 
 
+def test_an_error_is_said_as_long_as_its_cause_is_there(panel):
+    import slicer
+
+    panel.parameters.ct = slicer.util.addVolumeFromArray(np.zeros((5, 6, 7), np.int16), name="flat")
+    settled(panel)
+    assert "flat is constant" in panel.job_row.text
+    panel.parameters.primaryDeg = 10.0
+    settled(panel)
+    assert "flat is constant" in panel.job_row.text
+    panel.parameters.ct = ball_ct()[0]
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    assert panel.job_row.text == "" and not panel.job_row.widget.visible
+    voxels = slicer.util.arrayFromVolume(panel.parameters.ct)
+    kept = voxels.copy()
+    voxels[:] = 0
+    slicer.util.arrayFromVolumeModified(panel.parameters.ct)
+    settled(panel)
+    assert "ball is constant" in panel.job_row.text and "no X-ray" in panel.ui.statusLabel.text
+    voxels[:] = kept
+    slicer.util.arrayFromVolumeModified(panel.parameters.ct)
+    settled(panel)
+    assert panel.job_row.text == "" and "pixels" in panel.ui.statusLabel.text
+
+
+def test_a_scene_that_is_loaded_into_this_one_is_no_error(placed, tmp_path):
+    """While it is loaded its nodes have no voxels yet."""
+    import slicer
+
+    slicer.util.saveScene(str(tmp_path / "case.mrb"))
+    slicer.util.loadScene(str(tmp_path / "case.mrb"), {"clear": False})
+    slicer.app.processEvents()
+    settled(placed)
+    assert placed.job_row.text == ""
+
+
 def test_the_module_tests_itself(panel):
     import slicer
 

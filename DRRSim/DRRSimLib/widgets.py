@@ -45,7 +45,7 @@ class DrrPanel(Panel):
         self._removal = qt.QTimer()
         self._removal.setSingleShot(True)
         self._removal.setInterval(0)
-        self._removal.connect("timeout()", self.parameters_changed)
+        self._removal.connect("timeout()", self.refresh)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._node_removed)
         self.ui.sampleButton.connect("clicked(bool)", lambda _checked: self.make_sample())
         self.ui.aroundButton.connect("clicked(bool)", lambda _checked: self.view_around())

@@ -28,6 +28,7 @@ from ..mrml.carm_nodes import (
     show_handles,
     show_parts,
 )
+from ..mrml.patient_nodes import state_of
 from .labels import say
 from .pose_parameters import (
     chosen_device,
@@ -69,7 +70,8 @@ class CArmSection:
         self._panel = panel
         self._observed: Any = None
         self._applying = False
-        self._sought: Any = None
+        self._sought: tuple[Any, ...] | None = None
+        self._problem: BaseException | None = None
         self._said_of: CArmPose | None = None
         self._shortcuts: list[Any] = []
         ui = panel.ui
@@ -183,11 +185,17 @@ class CArmSection:
             self.center_on_ct()
 
     def _make(self) -> None:
-        """A C-arm about the landmarks, or about the body as soon as it is found; the body of a CT is sought once."""
+        """A C-arm about the landmarks, or about the body as soon as it is found; the body of a CT is sought once.
+
+        What is wrong with a CT is raised as long as it stays the same.
+        """
         parameters = self._panel.parameters
-        if self._sought is parameters.ct:
+        state = state_of(parameters.ct)
+        if self._sought == state:
+            if self._problem is not None:
+                raise self._problem
             return
-        self._sought = parameters.ct
+        self._sought, self._problem = state, None
         landmarks = landmarks_of(parameters.landmarks) if parameters.landmarks is not None else {}
         if landmarks:
             self._make_at(np.mean(list(landmarks.values()), axis=0).tolist())
@@ -212,14 +220,24 @@ class CArmSection:
         ct = self._panel.parameters.ct
         if ct is None:
             raise Sim2RealError(_("Choose a CT first."))
-        volume, _record = ct_of(ct)
+        try:
+            volume, _record = ct_of(ct)
+        except Sim2RealError as error:
+            self._problem = error
+            raise
 
         def answered(isocenter_ras: np.ndarray) -> None:
             parameters = self._panel.parameters
             if parameters is not None and parameters.ct is ct:
                 self._do(found, isocenter_ras.tolist())
 
-        self._panel.worker.request("isocenter", lambda: body_center_ras(volume), answered, self._panel.fail)
+        def failed(error: BaseException) -> None:
+            parameters = self._panel.parameters
+            if parameters is not None and parameters.ct is ct:
+                self._problem = error
+                self._panel.fail(error)
+
+        self._panel.worker.request("isocenter", lambda: body_center_ras(volume), answered, failed)
 
     def _set(self, change: Any) -> None:
         """Change the pose; what the device cannot reach is said and left."""

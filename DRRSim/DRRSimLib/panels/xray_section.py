@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.engine import open_backend
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.panels.panel import Panel
@@ -61,6 +62,7 @@ class XraySection:
         self.image: XrayImage | None = None
         self._fluoroscope: Fluoroscope | None = None
         self._patient: tuple[Any, ...] | None = None
+        self._problem: BaseException | None = None
         self._asked: _Taken | None = None
         self._answered_at = 0.0
         self._view = XrayView2D()
@@ -123,7 +125,7 @@ class XraySection:
     def forget(self) -> None:
         """The scene is about to lose its nodes, or there is nothing to show."""
         self._rest.stop()
-        self.image, self._fluoroscope, self._patient, self._asked = None, None, None, None
+        self.image, self._fluoroscope, self._patient, self._asked, self._problem = None, None, None, None, None
         self._view.forget()
         self._observe(None)
 
@@ -145,13 +147,20 @@ class XraySection:
         )
 
     def _ready(self, wanted: _Taken, then_take: bool = False) -> bool:
-        """Whether the patient is on the backend; if not, the worker begins to put it there."""
+        """Whether the patient is on the backend; if not, the worker begins to put it there. What is wrong with the
+        patient is raised as long as it stays the same."""
         state = (*wanted.patient, wanted.physics.materials)
         if state == self._patient:
+            if self._problem is not None:
+                raise self._problem
             return self._fluoroscope is not None
         parameters, materials = self._panel.parameters, wanted.physics.materials
-        self._patient, self._fluoroscope, self._asked = state, None, None
-        anatomy = anatomy_of(parameters.ct, parameters.segmentation)
+        self._patient, self._fluoroscope, self._asked, self._problem = state, None, None, None
+        try:
+            anatomy = anatomy_of(parameters.ct, parameters.segmentation)
+        except Sim2RealError as error:
+            self._fails(error)
+            raise
         implants = recipe.input.implants if (recipe := recipe_of(parameters)) is not None else ()
         say(self._panel.ui.statusLabel, _("Preparing the CT…"))
 
@@ -164,8 +173,8 @@ class XraySection:
 
         def failed(error: BaseException) -> None:
             if self._patient == state:
-                say(self._panel.ui.statusLabel, _("There is no X-ray: see the message below."))
-            self._panel.fail(error)
+                self._fails(error)
+                self._panel.fail(error)
 
         def compute() -> Fluoroscope:
             whole = replace(anatomy, implants=read_implants(implants)[0])
@@ -173,6 +182,10 @@ class XraySection:
 
         self._panel.worker.request("patient", compute, answered, failed)
         return False
+
+    def _fails(self, error: BaseException) -> None:
+        self._problem = error
+        say(self._panel.ui.statusLabel, _("There is no X-ray: see the message below."))
 
     def _request(self, wanted: _Taken, preview: bool) -> None:
         fluoroscope, carm = self._fluoroscope, self._panel.parameters.carm
