@@ -11,8 +11,8 @@ from slicer.parameterNodeWrapper import FloatRange
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
-
 from Sim2RealLib.panels.views import show_in_slices
+
 from .mrml.carm_nodes import device_of
 from .mrml.patient_nodes import add_pelvis
 from .mrml.xray_view import VIEW
@@ -65,13 +65,10 @@ class DrrPanel(Panel):
         if self.parameters is not None:
             self.inputs.follow(self.parameters.ct, self.parameters.segmentation)
         sections = (self.carm, self.xray, self.landmarks, self.detections, self.dataset)
-        for update in (lambda: recipe_of(self.parameters), *(section.update for section in sections)):
-            if self.parameters is not None:
-                with self.attempt():
-        self.inputs.follow()
-                    update()
+        self.update_each(lambda: recipe_of(self.parameters), *(section.update for section in sections))
 
     def scene_closes(self) -> None:
+        self.inputs.follow()
         self.landmarks.exit()
         self.xray.forget()
         self.detections.forget()
@@ -90,13 +87,13 @@ class DrrPanel(Panel):
             modified = self.parameters.parameterNode.StartModify()
             self.parameters.ct, self.parameters.segmentation = ct, segmentation
             self.parameters.landmarks = landmarks
+            show_in_slices(ct)
             self.parameters.parameterNode.EndModify(modified)
 
         self.run(_("Making a pelvis"), pelvis_steps(anatomy), made)
 
     def view_around(self) -> None:
         """Let the views of a dataset be around the C-arm's."""
-            show_in_slices(ct)
         primary, secondary = self.parameters.primaryDeg, self.parameters.secondaryDeg
         device = device_of(self.parameters.carm)
         self.parameters.primaryRangeDeg = _around(primary, device.primary_range_deg)

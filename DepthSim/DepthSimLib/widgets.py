@@ -9,8 +9,8 @@ from slicer.i18n import tr as _
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
-
 from Sim2RealLib.panels.views import show_in_slices
+
 from .colon import ColonScan
 from .found_colon import FoundLumen
 from .mrml.colon_inputs import keys_of
@@ -68,10 +68,11 @@ class DepthPanel(Panel):
             points = parameters.bridgePoints, parameters.excludedPoints
             self.inputs.follow(parameters.ct, parameters.segmentation, *points)
             self.ui.sampleButton.enabled = not self.worker.busy
+            self.update_each(*(section.update for section in self._sections))
 
     def scene_closes(self) -> None:
-        for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
         self.inputs.follow()
+        for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
             section.forget()
 
     def make_sample(self, section: GeneratedColon) -> None:
@@ -83,12 +84,12 @@ class DepthPanel(Panel):
             sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy)
             keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
             self.colon.keeper.learn(keys, FoundLumen(None, anatomy))
+            show_in_slices(sample.ct)
             modified = parameters.parameterNode.StartModify()
             parameters.ct, parameters.segmentation, parameters.path = sample
             parameters.lumen = None
             parameters.parameterNode.EndModify(modified)
             self.colon.find_centerline()
-            show_in_slices(sample.ct)
 
         self.run(_("Making a colon"), sample_steps(section), made)
 

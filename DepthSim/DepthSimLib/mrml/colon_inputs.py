@@ -87,6 +87,12 @@ def positions_of(points: "slicer.vtkMRMLMarkupsFiducialNode | None") -> list[tup
     return [tuple(np.round(position[:3], 1).tolist()) for position in placed]
 
 
+def whole_pairs_of(points: "slicer.vtkMRMLMarkupsFiducialNode | None") -> list[tuple[Any, Any]]:
+    """Every two points that follow each other; one that waits for its second is left out."""
+    positions = positions_of(points)
+    return list(zip(positions[::2], positions[1::2], strict=False))
+
+
 def pairs_of(points: "slicer.vtkMRMLMarkupsFiducialNode | None") -> list[tuple[Any, Any]]:
     """Every two points that follow each other. Sim2RealError if one is left over."""
     positions = positions_of(points)
@@ -94,7 +100,7 @@ def pairs_of(points: "slicer.vtkMRMLMarkupsFiducialNode | None") -> list[tuple[A
         raise Sim2RealError(
             f"{points.GetName()} holds {len(positions)} points; a bridge has two, one on either side of the collapse."
         )
-    return list(zip(positions[::2], positions[1::2], strict=True))
+    return whole_pairs_of(points)
 
 
 def _generated(ct: Any, segmentation: Any, volume: Volume) -> GeneratedColon | None:

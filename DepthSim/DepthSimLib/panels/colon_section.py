@@ -17,11 +17,11 @@ from ..colon_keeper import ColonKeeper, ColonKeys
 from ..colonography.findings import Doubt
 from ..endoscopy import Endoscopy
 from ..found_colon import ColonInput, FoundCenterline, FoundLumen
-from ..mrml.colon_inputs import keys_of, read_colon
+from ..mrml.colon_inputs import keys_of, positions_of, read_colon
 from ..mrml.colon_nodes import make_lumen, make_path, show_lumen, show_path
 from .doubt_list import DoubtList
 from .room import look_at_model, show_layout
-from .settings import chosen_search
+from .settings import chosen_search, known_search
 
 BRIDGE_COLOR, EXCLUDE_COLOR = (0.2, 0.7, 1.0), (1.0, 0.6, 0.1)
 
@@ -44,11 +44,11 @@ class ColonSection:
 
     @property
     def keys(self) -> ColonKeys | None:
-        """What the colon is kept under; None without a CT. Sim2RealError for points that are no bridges."""
+        """What the colon is kept under; None without a CT. A bridge counts when both of its points are placed."""
         parameters = self._panel.parameters
         if parameters is None or parameters.ct is None:
             return None
-        return keys_of(parameters.ct, parameters.segmentation, chosen_search(parameters))
+        return keys_of(parameters.ct, parameters.segmentation, known_search(parameters))
 
     @property
     def endoscopy(self) -> Endoscopy | None:
@@ -77,7 +77,7 @@ class ColonSection:
 
     def find_lumen(self) -> None:
         """Find the lumen and show it as a model."""
-        keys = self._keys()
+        keys = self._searched_keys()
         colon = self._read(self.keeper.lumen(keys))
 
         def steps() -> Iterator[Done]:
@@ -89,7 +89,7 @@ class ColonSection:
 
     def find_centerline(self) -> None:
         """Find the centerline, and the lumen where it is not known yet; show it as a curve, and get ready to look."""
-        keys = self._keys()
+        keys = self._searched_keys()
         colon = self._read(self.keeper.endoscopy(keys))
 
         def steps() -> Iterator[Done]:
@@ -142,12 +142,17 @@ class ColonSection:
             raise Sim2RealError(_("Choose a CT first, or make a sample colon."))
         return keys
 
+    def _searched_keys(self) -> ColonKeys:
+        """The same for a search, which takes every point into account: Sim2RealError if one waits for its second."""
+        chosen_search(self._panel.parameters)
+        return self._keys()
+
     def _read(self, known: Any) -> ColonInput | None:
         """What the nodes hold, where it is not known yet what is to be found in them."""
         parameters = self._panel.parameters
         if known is not None:
             return None
-        return read_colon(parameters.ct, parameters.segmentation, chosen_search(parameters))
+        return read_colon(parameters.ct, parameters.segmentation, known_search(parameters))
 
     def _show_lumen(self, wall: Any) -> None:
         parameters = self._panel.parameters
@@ -208,13 +213,13 @@ def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None
         return _("Not found yet, or loaded with a scene: press Find lumen, then Find centerline.")
     if line is None:
         return _("Lumen found. Next: the centerline.")
+    if not ready:
+        return _("The segmentation has changed: press Find centerline to see it.")
     length_cm = round(float(line.centerline.arc_length_mm[-1]) / 10.0)
     widest = round(2.0 * float(line.centerline.radius_mm.max()))
     text = _("{length} cm of colon, up to {widest} mm wide.").format(length=length_cm, widest=widest)
     if lumen.generated is not None:
         return text + " " + _("It is generated: wall, midline and labels are exact.")
-    if not ready:
-        return _("The segmentation has changed: press Find centerline to see it.")
     return text
 
 

@@ -128,6 +128,13 @@ class Panel(VTKObservationMixin):
         self.job_row.begin(title)
         self.worker.start(_returning(steps, returned), show, ended)
 
+    def update_each(self, *updates: Callable[[], None]) -> None:
+        """Run the updates of a panel's sections; what goes wrong in one is said, and the others run all the same."""
+        for update in updates:
+            if self.parameters is not None:  # one of them may have closed the scene
+                with self.attempt():
+                    update()
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Say what goes wrong inside in the panel's row."""
