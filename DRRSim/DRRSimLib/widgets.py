@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import FloatRange
 
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
@@ -65,13 +66,21 @@ class DrrPanel(Panel):
         if self.parameters is not None:
             self.inputs.follow(self.parameters.ct, self.parameters.segmentation)
         sections = (self.carm, self.xray, self.landmarks, self.detections, self.dataset)
-        self.update_each(lambda: recipe_of(self.parameters), *(section.update for section in sections))
+        self.update_each(self._require_recipe, *(section.update for section in sections))
 
     def scene_closes(self) -> None:
         self.inputs.follow()
         self.landmarks.exit()
         self.xray.forget()
         self.detections.forget()
+
+    def _require_recipe(self) -> None:
+        """Say that the recipe of a scene is forgotten: once, and until something else is said, for it cannot be mended
+        by a change."""
+        try:
+            recipe_of(self.parameters)
+        except Sim2RealError as error:
+            self.job_row.end(str(error))
 
     def _node_removed(self, scene: Any, _event: str) -> None:
         """A node is about to go; what the panel shows of it follows when it is gone."""

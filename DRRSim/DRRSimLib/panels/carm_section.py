@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
-from Sim2RealLib.mrml.volumes import ct_of
+from Sim2RealLib.mrml.volumes import copy_of_volume, ct_in
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose, clamp_angles, limit_problems
@@ -221,7 +221,7 @@ class CArmSection:
         if ct is None:
             raise Sim2RealError(_("Choose a CT first."))
         try:
-            volume, _record = ct_of(ct)
+            voxels = copy_of_volume(ct)
         except Sim2RealError as error:
             self._problem = error
             raise
@@ -237,7 +237,7 @@ class CArmSection:
                 self._problem = error
                 self._panel.fail(error)
 
-        self._panel.worker.request("isocenter", lambda: body_center_ras(volume), answered, failed)
+        self._panel.worker.request("isocenter", lambda: body_center_ras(ct_in(voxels)[0]), answered, failed)
 
     def _set(self, change: Any) -> None:
         """Change the pose; what the device cannot reach is said and left."""

@@ -1,6 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.segmentations import make_segmentation
 from Sim2RealLib.mrml.volumes import make_volume, volume_of
 from Sim2RealLib.panels.panel import Panel
@@ -50,7 +51,7 @@ class DrrRecipeSource:
     def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
         self._panel, self._carm, self._xray = panel, carm, xray
 
-    def recipe(self, inputs: InputFiles) -> dict[str, Any]:
+    def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
         if parameters.ct is None or not is_carm(parameters.carm):
@@ -58,15 +59,13 @@ class DrrRecipeSource:
         loaded = recipe_of(parameters)
         content = loaded.model_dump(mode="json") if loaded is not None else {"simulator": "drr"}
         views, output = content.get("views", {}), content.get("output", {})
-        kept = {
-            key: value for key, value in content.get("input", {}).items() if key in ("implants", "source", "license")
-        }
+        kept = {key: value for key, value in content.get("input", {}).items() if key in KEPT_INPUTS}
         nodes = parameters.ct, parameters.segmentation, parameters.landmarks
+        copies = [node and copied(node) for node in nodes]
         primary, secondary = parameters.primaryRangeDeg, parameters.secondaryRangeDeg
         jitter = {"in_plane_deg": parameters.inPlaneJitterDeg, "isocenter_mm": parameters.isocenterJitterMm}
-        return content | {
+        content |= {
             "seed": parameters.seed,
-            "input": kept | input_section(inputs, *nodes),
             "carm": carm_section(parameters.carm),
             "views": views
             | {
@@ -80,6 +79,7 @@ class DrrRecipeSource:
             "physics": chosen_physics(parameters).model_dump(mode="json"),
             "output": output | {"display": output.get("display", {}) | chosen_display(parameters)},
         }
+        return lambda inputs: content | {"input": kept | input_section(inputs, *copies)}
 
     def apply_recipe(self, recipe: DrrRecipe) -> None:
         """Load the recipe's inputs into the scene and set the panel as it says."""

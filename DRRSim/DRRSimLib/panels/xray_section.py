@@ -13,6 +13,8 @@ from Sim2RealLib.engine import open_backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.owned_nodes import owned
+from Sim2RealLib.mrml.segmentations import copy_of_segmentation
+from Sim2RealLib.mrml.volumes import copy_of_volume
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
@@ -22,7 +24,7 @@ from ..frames.display import Window
 from ..frames.frame_labels import landmark_records
 from ..mrml.carm_nodes import device_of, is_carm
 from ..mrml.film import apply_window, same_window, shown_window
-from ..mrml.patient_nodes import anatomy_of, state_of
+from ..mrml.patient_nodes import anatomy_in, state_of
 from ..mrml.point_nodes import LANDMARKS, show_landmarks
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
 from ..mrml.xray_view import XrayView2D, xray_slice_node
@@ -157,7 +159,8 @@ class XraySection:
         parameters, materials = self._panel.parameters, wanted.physics.materials
         self._patient, self._fluoroscope, self._asked, self._problem = state, None, None, None
         try:
-            anatomy = anatomy_of(parameters.ct, parameters.segmentation)
+            ct, segmentation = copy_of_volume(parameters.ct), parameters.segmentation
+            segments = None if segmentation is None else copy_of_segmentation(segmentation)
         except Sim2RealError as error:
             self._fails(error)
             raise
@@ -177,7 +180,7 @@ class XraySection:
                 self._panel.fail(error)
 
         def compute() -> Fluoroscope:
-            whole = replace(anatomy, implants=read_implants(implants)[0])
+            whole = replace(anatomy_in(ct, segments, {}), implants=read_implants(implants)[0])
             return Fluoroscope(build_patient(whole, materials, open_backend()))
 
         self._panel.worker.request("patient", compute, answered, failed)

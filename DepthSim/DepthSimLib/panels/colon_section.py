@@ -1,6 +1,7 @@
 """The section "Colon": lumen and centerline, each by a button, what was found, and what of it is doubtful."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.panels.panel import Panel
 
@@ -17,7 +19,7 @@ from ..colon_keeper import ColonKeeper, ColonKeys
 from ..colonography.findings import Doubt
 from ..endoscopy import Endoscopy
 from ..found_colon import ColonInput, FoundCenterline, FoundLumen
-from ..mrml.colon_inputs import keys_of, positions_of, read_colon
+from ..mrml.colon_inputs import colon_in, keys_of, positions_of
 from ..mrml.colon_nodes import make_lumen, make_path, show_lumen, show_path
 from .doubt_list import DoubtList
 from .room import look_at_model, show_layout
@@ -78,10 +80,10 @@ class ColonSection:
     def find_lumen(self) -> None:
         """Find the lumen and show it as a model."""
         keys = self._searched_keys()
-        colon = self._read(self.keeper.lumen(keys))
+        read = self._reading(self.keeper.lumen(keys))
 
         def steps() -> Iterator[Done]:
-            found = yield from self.keeper.find_lumen(keys, colon)
+            found = yield from self.keeper.find_lumen(keys, read())
             yield Done(0, 0, _("surface"))
             return found.drawn_wall
 
@@ -90,9 +92,11 @@ class ColonSection:
     def find_centerline(self) -> None:
         """Find the centerline, and the lumen where it is not known yet; show it as a curve, and get ready to look."""
         keys = self._searched_keys()
-        colon = self._read(self.keeper.endoscopy(keys))
+        read = self._reading(self.keeper.endoscopy(keys))
 
         def steps() -> Iterator[Done]:
+            yield Done(0, 0, _("reading"))
+            colon = read()
             lumen = yield from self.keeper.find_lumen(keys, colon)
             yield Done(0, 0, _("surface"))
             wall = lumen.drawn_wall
@@ -111,10 +115,16 @@ class ColonSection:
     def entering(self) -> Iterator[Done]:
         """Steps that make the colon ready for pictures, and find what of it is not known; they return its `Endoscopy`.
 
-        Nodes are read now. Sim2RealError without a CT.
+        Nodes are copied now. Sim2RealError without a CT.
         """
         keys = self._keys()
-        return self.keeper.enter(keys, self._read(self.keeper.endoscopy(keys)))
+        read = self._reading(self.keeper.endoscopy(keys))
+
+        def steps() -> Iterator[Done]:
+            yield Done(0, 0, _("reading"))
+            return (yield from self.keeper.enter(keys, read()))
+
+        return steps()
 
     def bridge(self, doubt: Doubt) -> None:
         """Join the lumen over a collapse; Find lumen then does it."""
@@ -147,12 +157,13 @@ class ColonSection:
         chosen_search(self._panel.parameters)
         return self._keys()
 
-    def _read(self, known: Any) -> ColonInput | None:
-        """What the nodes hold, where it is not known yet what is to be found in them."""
+    def _reading(self, known: Any) -> Callable[[], ColonInput | None]:
+        """What gives the worker what the nodes hold now, where it is not known yet what is to be found in them."""
         parameters = self._panel.parameters
         if known is not None:
-            return None
-        return read_colon(parameters.ct, parameters.segmentation, known_search(parameters))
+            return lambda: None
+        ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
+        return partial(colon_in, ct, segmentation, known_search(parameters))
 
     def _show_lumen(self, wall: Any) -> None:
         parameters = self._panel.parameters

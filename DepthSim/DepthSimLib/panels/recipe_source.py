@@ -1,6 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from Sim2RealLib.job import Done
 from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.segmentations import make_segmentation
 from Sim2RealLib.mrml.volumes import make_volume, volume_of
 from Sim2RealLib.panels.panel import Panel
@@ -41,7 +42,7 @@ class EndoscopyRecipeSource:
     def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
         self._panel, self._colon, self._sample = panel, colon, sample
 
-    def recipe(self, inputs: InputFiles) -> dict[str, Any]:
+    def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
         if parameters.ct is None:
@@ -49,8 +50,9 @@ class EndoscopyRecipeSource:
         loaded = recipe_of(parameters)
         of_input = loaded.model_dump(mode="json")["input"] if loaded is not None else {}
         kept = {name: of_input[name] for name in KEPT_INPUTS if of_input.get(name) is not None}
-        section = input_section(inputs, parameters.ct, parameters.segmentation, chosen_search(parameters))
-        return {**chosen_content(parameters), "input": kept | section}
+        content, search = chosen_content(parameters), chosen_search(parameters)
+        ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
+        return lambda inputs: content | {"input": kept | input_section(inputs, ct, segmentation, search)}
 
     def apply_recipe(self, recipe: EndoscopyRecipe) -> None:
         """Load the recipe's input into the scene and set the panel as it says."""
