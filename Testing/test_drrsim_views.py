@@ -210,6 +210,25 @@ def test_the_rest_is_predicted_moved_and_accepted(panel):
     assert set(overlay(panel)) >= {name} or f"{name} (outside)" in overlay(panel)  # the X-ray follows
 
 
+def test_only_the_point_under_the_pointer_is_named_unless_all_are_asked_for(panel):
+    from slicer_stand_in.gestures import hover, pixel_of
+
+    pelvis(panel)
+    view, points = xray_view(), overlay(panel)
+    landmarks = panel.parameters.carm.GetNodeReference("DRRSim.Landmarks")
+    assert not landmarks.GetDisplayNode().GetPointLabelsVisibility()
+    plain = view.pixels().astype(int)
+    hover(view, pixel_of(view, points["ischial_tuberosity_left"][0]))
+    name = panel.parameters.carm.GetNodeReference("DRRSim.PointedName")
+    assert name.GetNthControlPointLabel(0) == "ischial_tuberosity_left" and name.GetDisplayNode().GetVisibility()
+    named = (np.abs(view.pixels().astype(int) - plain).sum(axis=2) > 60).sum()
+    hover(view, (5, 5))
+    assert not name.GetDisplayNode().GetVisibility()
+    panel.ui.showNamesBox.setChecked(True)
+    all_named = (np.abs(view.pixels().astype(int) - plain).sum(axis=2) > 60).sum()
+    assert 50 < named < 0.3 * all_named
+
+
 def test_swapped_sides_are_said_and_a_prediction_is_discarded(panel):
     pelvis(panel)
     node = panel.parameters.landmarks
@@ -243,6 +262,8 @@ def detector(panel):
 
 
 def test_detections_are_drawn_compared_and_triangulated(panel, detector):
+    import slicer
+
     from Sim2RealLib.mrml.markups import landmarks_of
 
     ui, carm = panel.ui, panel.parameters.carm
@@ -267,6 +288,10 @@ def test_detections_are_drawn_compared_and_triangulated(panel, detector):
     cells = [[table.item(row, column).text() for column in range(5)] for row in range(table.rowCount)]
     in_image = [float(row[2]) for row in cells if row[2]]
     assert 0.5 < np.median(in_image) < 3.5  # the median length of a 2D normal deviate of 1.5 px is 1.8 px
+    panel.widget.resize(430, 900)
+    ui.detectionsSection.setCollapsed(False)
+    slicer.app.processEvents()
+    assert table.horizontalScrollBar().maximum == 0 and table.item(0, 0).toolTip() == cells[0][0]
     in_space = {row[0]: float(row[4]) for row in cells if row[4]}
     assert in_space[next(iter(points))] == pytest.approx(errors[0], abs=0.06)
     ui.showRaysBox.setChecked(False)

@@ -60,6 +60,8 @@ class LandmarkSection:
         if node is not self._observed:
             self._observe(node)
         placed, predicted = self._placed(), self.predicted
+        if predicted is not None:
+            predicted.GetDisplayNode().SetPointLabelsVisibility(self._panel.parameters.showNames)
         state = (*placed, predicted.GetNumberOfControlPoints() if predicted is not None else 0)
         if state != self._shown:
             self._shown = state
