@@ -66,16 +66,44 @@ def test_an_empty_scene_offers_nothing_that_needs_a_ct(panel):
     ui = panel.ui
     for name in (
         *("apButton", "primarySlider", "centerOnCtButton", "centerOnLandmarksButton", "takeButton", "predictButton"),
-        *("acceptButton", "detectButton", "addViewButton", "triangulateButton", "exportButton"),
+        *("acceptButton", "detectButton", "addViewButton", "triangulateButton", "exportButton", "saveRecipeButton"),
+        *("sourceToDetectorSlider", "sourceToIsocenterSlider", "isocenterABox", "showHandlesBox"),
     ):
         assert not getattr(ui, name).enabled, name
     assert ui.sampleButton.enabled
     assert "without a trained model" in ui.detectorHintLabel.text
     assert panel.job_row.text == ""
+    assert ui.exportButton.toolTip == ui.saveRecipeButton.toolTip == "Choose a CT first, or make a sample pelvis."
+
+
+def test_without_its_ct_a_carm_offers_nothing_and_says_why(placed, tmp_path):
+    ui = placed.ui
+    placed.parameters.datasetFolder = tmp_path
+    assert ui.exportButton.enabled and "Choose a CT" not in ui.exportButton.toolTip
+    placed.parameters.ct = None
+    for name in ("apButton", "primarySlider", "isocenterABox", "takeButton", "exportButton", "saveRecipeButton"):
+        assert not getattr(ui, name).enabled, name
+    assert ui.anglesLabel.text.startswith("Choose a CT") and ui.exportButton.toolTip.startswith("Choose a CT")
+    placed.parameters.ct = ball_ct()[0]
+    settled(placed)
+    assert ui.apButton.enabled and ui.exportButton.enabled and placed.xray.image is not None
+
+
+def test_the_panel_is_no_wider_than_slicers(panel):
+    """430 px, less the scroll bar; all sections open."""
+    for widget in vars(panel.ui).values():
+        if hasattr(widget, "setCollapsed"):
+            widget.setCollapsed(False)
+    assert panel.widget.minimumSizeHint.width() <= 430 - 16
+    assert panel.ui.heightLabel.text == "Height:"
 
 
 def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     import slicer
+
+    from DRRSimLib.mrml.carm_nodes import parts_of
+    from Sim2RealLib.panels import views
+    from slicer_stand_in.gestures import pixel_of
 
     pelvis(panel, seed=2)
     parameters = panel.parameters
@@ -86,6 +114,11 @@ def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     xray = slicer.app.layoutManager().sliceWidget("Xray").sliceView().pixels()
     assert np.ptp(np.percentile(xray, [5, 95])) > 20  # something is to be seen
     assert "615 × 479 pixels, computed in" in panel.ui.statusLabel.text
+    corners = views.corners_of(*parts_of(parameters.carm).values())
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    columns, rows = np.array([pixel_of(view, corner) for corner in corners]).T
+    assert columns.min() >= 0 and columns.max() < view.width and rows.min() >= 0 and rows.max() < view.height
+    assert max(np.ptp(columns) / view.width, np.ptp(rows) / view.height) > 0.6  # nor is it small
     assert parameters.segmentation.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
     assert panel.ui.anglesLabel.text == "<b>LAO 0.0° CRAN 0.0°</b>"
     shown = backgrounds()

@@ -179,6 +179,11 @@ def test_a_recipe_is_saved_and_loaded(panel, tmp_path):
     assert panel.parameters.count == 7
 
 
+def test_a_recipe_that_cannot_be_written_is_said_in_a_sentence(panel, tmp_path):
+    panel.section.save(tmp_path / "no such folder" / "my.yaml")
+    assert finished(panel) == f"{tmp_path}/no such folder/my.yaml cannot be written: No such file or directory."
+
+
 def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
     """The picture of a frame lies where a ball's projection falls on the line from the camera through the ball."""
     import slicer

@@ -77,6 +77,9 @@ def make_panel_class() -> type:
         def parameters_changed(self):
             self.section.update()
 
+        def missing(self):
+            return ""
+
         def recipe(self):
             from Sim2RealLib.mrml.node_copies import copied
 

@@ -20,6 +20,7 @@ from .mrml.xray_view import VIEW
 from .panels.carm_section import CArmSection
 from .panels.detection_section import DetectionSection
 from .panels.landmark_section import LandmarkSection
+from .panels.pointed_name import PointedName
 from .panels.pose_parameters import recipe_of
 from .panels.recipe_source import DrrRecipeSource
 from .panels.sample import pelvis_steps
@@ -37,10 +38,12 @@ class DrrPanel(Panel):
 
     def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
         super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
-        self.carm, self.xray = CArmSection(self), XraySection(self)
+        self.carm = CArmSection(self)
+        self.xray = XraySection(self, self.carm.step_back)
         self.landmarks = LandmarkSection(self, self.xray.show_landmarks)
         self.detections = DetectionSection(self, self.xray)
         self.dataset = DatasetSection(self, DrrRecipeSource(self, self.carm, self.xray), VIEW)
+        self._pointed = PointedName(self)
         self.inputs = InputWatch(self, self.refresh)
         self.sample_spacing_mm = SAMPLE_SPACING_MM
         self._removal = qt.QTimer()

@@ -53,6 +53,12 @@ VIEW_BUTTONS = (
 )
 """Buttons and their standard views; the keys are Alt+1 to Alt+9 in this order."""
 
+CONTROLS = (
+    *("primarySlider", "secondarySlider", "inPlaneSlider", "sourceToDetectorSlider", "sourceToIsocenterSlider"),
+    *("isocenterRBox", "isocenterABox", "isocenterSBox", "centerOnCtButton", "showModelBox", "showHandlesBox"),
+)
+"""Widgets that need a CT and a C-arm."""
+
 STEP_DEG = 5.0
 ARROWS = {
     "Alt+Left": (-STEP_DEG, 0.0),
@@ -69,7 +75,7 @@ class CArmSection:
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
         self._observed: Any = None
-        self._applying = False
+        self._applying = self._aside = False
         self._sought: tuple[Any, ...] | None = None
         self._problem: BaseException | None = None
         self._said_of: CArmPose | None = None
@@ -112,21 +118,21 @@ class CArmSection:
     def update(self) -> None:
         """Let the C-arm be what is set; make one where there is a CT and none yet."""
         parameters, ui = self._panel.parameters, self._panel.ui
-        there = self.carm is not None
+        there = self.carm is not None and parameters.ct is not None
         if self.carm is not self._observed:
             self._observe(self.carm)
             self._sought = None
-            if there:  # it may have been moved while nobody looked
+            if self.carm is not None:  # it may have been moved while nobody looked
                 with self._panel.attempt(), self._modified():
                     set_pose_parameters(parameters, pose_of(self.carm))
-        for widget in (ui.primarySlider, ui.secondarySlider, ui.inPlaneSlider, ui.centerOnCtButton):
-            widget.enabled = there
+        for widget in CONTROLS:
+            getattr(ui, widget).enabled = there
         ui.centerOnLandmarksButton.enabled = there and parameters.landmarks is not None
         if not there:
             for name, _view in VIEW_BUTTONS:
                 getattr(ui, name).enabled = False
             ui.anglesLabel.setText(_("Choose a CT, or make a sample pelvis"))
-            if parameters.ct is not None:
+            if self.carm is None and parameters.ct is not None:
                 self._make()
             return
         with self._applied():
@@ -141,9 +147,25 @@ class CArmSection:
                 self._say([], pose)
             if not same_pose(pose, pose_of(self.carm)):
                 place(self.carm, pose)
-            show_parts(self.carm, parameters.showModel)
-            show_handles(self.carm, parameters.showHandles)
+            self._show()
         ui.anglesLabel.setText(f"<b>{pose.words}</b>")
+
+    def step_aside(self) -> bool:
+        """Hide the C-arm, since a stored frame is shown that it did not take; whether it was there before."""
+        before, self._aside = self._aside, True
+        self._show()
+        return not before
+
+    def step_back(self) -> None:
+        """Show the C-arm as is set, since its own X-ray is shown."""
+        if self._aside:
+            self._aside = False
+            self._show()
+
+    def _show(self) -> None:
+        if self.carm is not None:
+            show_parts(self.carm, self._panel.parameters.showModel and not self._aside)
+            show_handles(self.carm, self._panel.parameters.showHandles and not self._aside)
 
     def go_to(self, view: str) -> None:
         """Turn the C-arm to a standard view."""
@@ -210,7 +232,7 @@ class CArmSection:
         pose = replace(chosen_pose(parameters, device), isocenter_ras=tuple(isocenter_ras))
         carm = make_carm(slicer.mrmlScene, device, clamp_angles(device, pose))
         show_layout()
-        look_at(np.array(isocenter_ras))
+        look_at(carm)
         with self._modified():
             set_pose_parameters(parameters, pose)
             parameters.carm = carm

@@ -32,7 +32,7 @@ from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
 from .pose_parameters import recipe_of, set_device_parameters
 from .sample import pelvis_steps
-from .stored_frame import show_stored_landmarks
+from .stored_frame import look_at_frame, show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
 from .xray_section import XraySection
 
@@ -51,11 +51,17 @@ class DrrRecipeSource:
     def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
         self._panel, self._carm, self._xray = panel, carm, xray
 
+    def missing(self) -> str:
+        """A recipe images a CT with a C-arm."""
+        parameters = self._panel.parameters
+        there = parameters.ct is not None and is_carm(parameters.carm)
+        return "" if there else _("Choose a CT first, or make a sample pelvis.")
+
     def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
-        if parameters.ct is None or not is_carm(parameters.carm):
-            raise Sim2RealError(_("Choose a CT first, or make a sample pelvis."))
+        if missing := self.missing():
+            raise Sim2RealError(missing)
         loaded = recipe_of(parameters)
         content = loaded.model_dump(mode="json") if loaded is not None else {"simulator": "drr"}
         views, output = content.get("views", {}), content.get("output", {})
@@ -112,9 +118,11 @@ class DrrRecipeSource:
         return _parsed(record).carm.source_to_detector_mm
 
     def picture_shown(self, picture: Any) -> None:
-        """The view is a stored frame's until the C-arm moves; the C-arm stays where the user put it."""
+        """The views are a stored frame's until the C-arm moves; the C-arm stays where the user put it, unseen."""
         record = _parsed(picture.record)
         self._xray.leave_view()
+        if self._carm.step_aside():
+            look_at_frame(record)
         show_stored_landmarks(self._panel.parameters.carm, record)
 
     def _set(self, recipe: DrrRecipe, device: CArmDevice, ct: Any, segmentation: Any, landmarks: Any) -> None:

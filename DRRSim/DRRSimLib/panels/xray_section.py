@@ -1,6 +1,7 @@
 """The X-ray that follows the C-arm: a small one at once while the hand moves, the full one when it rests."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from ..frames.frame_labels import landmark_records
 from ..mrml.carm_nodes import device_of, is_carm
 from ..mrml.film import apply_window, same_window, shown_window
 from ..mrml.patient_nodes import anatomy_in, state_of
-from ..mrml.point_nodes import LANDMARKS, show_landmarks
+from ..mrml.point_nodes import LANDMARKS, show_landmarks, show_names
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
 from ..mrml.xray_view import XrayView2D, xray_slice_node
 from ..recipe import Physics
@@ -57,10 +58,13 @@ class _Taken:
 
 
 class XraySection:
-    """Binds the section "X-ray" of the panel; `image` is the latest of the C-arm that the parameters name."""
+    """Binds the section "X-ray" of the panel; `image` is the latest of the C-arm that the parameters name.
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    shown: called when one is shown.
+    """
+
+    def __init__(self, panel: Panel, shown: Callable[[], None]) -> None:
+        self._panel, self._shown = panel, shown
         self.image: XrayImage | None = None
         self._fluoroscope: Fluoroscope | None = None
         self._patient: tuple[Any, ...] | None = None
@@ -226,6 +230,7 @@ class XraySection:
         node = show_xray(parameters.carm, image, chosen_window(parameters), chosen_polarity(parameters), provenance)
         self._observe(node.GetDisplayNode())
         self.show_landmarks()
+        self._shown()
         self._say(image, preview, seconds)
 
     def _present(self) -> None:
@@ -241,6 +246,7 @@ class XraySection:
         carm = parameters.carm
         if (points := owned(carm, LANDMARKS)) is not None:
             points.GetDisplayNode().SetVisibility(parameters.showLandmarks)
+        show_names(carm, parameters.showNames)
         slice_node, node = xray_slice_node(slicer.mrmlScene), owned(carm, IMAGE)
         if slice_node is None or node is None or self.image is None:
             return

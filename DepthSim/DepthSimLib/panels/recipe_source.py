@@ -42,11 +42,15 @@ class EndoscopyRecipeSource:
     def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
         self._panel, self._colon, self._sample = panel, colon, sample
 
+    def missing(self) -> str:
+        """A recipe enters a CT."""
+        return "" if self._panel.parameters.ct is not None else _("Choose a CT first, or make a sample colon.")
+
     def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
-        if parameters.ct is None:
-            raise Sim2RealError(_("Choose a CT first, or make a sample colon."))
+        if missing := self.missing():
+            raise Sim2RealError(missing)
         loaded = recipe_of(parameters)
         of_input = loaded.model_dump(mode="json")["input"] if loaded is not None else {}
         kept = {name: of_input[name] for name in KEPT_INPUTS if of_input.get(name) is not None}

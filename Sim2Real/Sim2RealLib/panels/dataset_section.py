@@ -23,6 +23,9 @@ class RecipeSource(Protocol):
     simulator: Any
     """The module `simulator` of its library: RECIPE, open_simulation, report_sections."""
 
+    def missing(self) -> str:
+        """What is to be done before there is a recipe, in words; empty where nothing is."""
+
     def recipe(self) -> Callable[[Any], dict[str, Any]]:
         """What is set in the panel now, to be made a recipe's content on the worker: a function of the `InputFiles`
         that say what the files of its nodes are called. Sim2RealError for what is missing."""
@@ -54,6 +57,7 @@ class DatasetSection:
             (ui.installTorchButton, self.install_torch),
         ):
             button.connect("clicked(bool)", lambda _checked, action=action: self._do(action))
+        self._tips = {button.objectName: button.toolTip for button in (ui.saveRecipeButton, ui.exportButton)}
         ui.frameSlider.connect("valueChanged(int)", self._show_frame)
 
     def update(self) -> None:
@@ -64,7 +68,11 @@ class DatasetSection:
         made = folder is not None and (folder / "dataset.json").exists()
         for button in (ui.loadRecipeButton, ui.examineButton):
             button.enabled = free
-        ui.exportButton.enabled = free and folder is not None
+        missing = self._source.missing() if self._panel.parameters is not None else ""
+        no_folder = "" if folder is not None else _("Choose a folder first.")
+        for button, reason in ((ui.saveRecipeButton, missing), (ui.exportButton, missing or no_folder)):
+            button.enabled = free and not reason
+            button.setToolTip(reason or self._tips[button.objectName])
         ui.openDatasetButton.enabled = free and made
         ui.openReportButton.enabled = folder is not None and (folder / "report.html").exists()
         ui.installTorchButton.enabled = torch_problem() is not None
@@ -195,7 +203,12 @@ def save_steps(recipe_of: Callable[[Any], Any], path: Path) -> Iterator[Done]:
     inputs = InputFiles(path.parent)
     recipe = recipe_of(inputs)
     yield from inputs.write()
-    path.write_text(to_yaml(recipe, path.parent), "utf-8")
+    try:
+        path.write_text(to_yaml(recipe, path.parent), "utf-8")
+    except OSError as error:
+        raise Sim2RealError(
+            _("{path} cannot be written: {reason}.").format(path=path, reason=error.strerror)
+        ) from error
 
 
 def export_steps(recipe_of: Callable[[Any], Any], simulator: Any, folder: Path, preparing: str) -> Iterator[Done]:

@@ -1,8 +1,15 @@
-"""The views of Slicer's window: the layout of a module, and a CT in the slice views."""
+"""The views of Slicer's window: the layout of a module, a CT in the slice views, and where the 3D view looks."""
 
+import itertools
+from typing import Any
+
+import numpy as np
 import slicer
 
 from ..mrml.slice_views import show_in_slice_views
+
+AROUND = 1.1
+"""How much farther off the 3D view looks than would just show everything."""
 
 
 def show_layout(number: int, description: str) -> None:
@@ -19,3 +26,41 @@ def show_layout(number: int, description: str) -> None:
 def show_in_slices(volume: "slicer.vtkMRMLScalarVolumeNode") -> None:
     """Show a volume in the slice views, as Slicer shows one that it loads; views of pictures keep theirs."""
     show_in_slice_views(slicer.app.applicationLogic(), volume)
+
+
+def look_at(points_ras: np.ndarray, towards_viewer: np.ndarray) -> None:
+    """Turn the first 3D view so that it shows points (N, 3) whole, from a direction (3,) that is not S or I."""
+    view = first_3d_view()
+    if view is None:
+        return
+    middle = 0.5 * (points_ras.min(axis=0) + points_ras.max(axis=0))
+    away = towards_viewer / np.linalg.norm(towards_viewer)
+    right = np.cross([0.0, 0.0, 1.0], away)
+    right /= np.linalg.norm(right)
+    across, upwards, nearer = np.stack([right, np.cross(away, right), away]) @ (points_ras - middle).T
+    camera = view.cameraNode()
+    half = np.tan(np.deg2rad(0.5 * camera.GetViewAngle()))  # of the view's height, at a distance of 1
+    wide = half * view.width / max(view.height, 1)
+    distance = AROUND * float(np.max(nearer + np.maximum(np.abs(upwards) / half, np.abs(across) / wide)))
+    camera.SetFocalPoint(*middle.tolist())
+    camera.SetPosition(*(middle + distance * away).tolist())
+    camera.SetViewUp(0.0, 0.0, 1.0)
+    camera.ResetClippingRange()
+
+
+def corners_of(*models: "slicer.vtkMRMLModelNode") -> np.ndarray:
+    """The corners (8 N, 3) of the boxes about models, in the world."""
+    corners = []
+    for model in models:
+        bounds = np.zeros(6)
+        model.GetRASBounds(bounds)
+        corners += itertools.product(*bounds.reshape(3, 2))
+    return np.array(corners)
+
+
+def first_3d_view() -> Any:
+    """The widget `threeDView` of the first 3D view; None without one."""
+    manager = slicer.app.layoutManager()
+    if manager is None or not manager.threeDViewCount:
+        return None
+    return manager.threeDWidget(0).threeDView()
