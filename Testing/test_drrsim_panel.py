@@ -1,6 +1,7 @@
 """DRRSim's panel in the stand-in for Slicer: controls, C-arm and X-ray follow each other, by every way to move them."""
 
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,7 @@ def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     panel.ui.liveBox.setChecked(False)
     pelvis(panel, seed=3)
     assert backgrounds()["Xray"] == shown["Xray"] and backgrounds()["Red"] == parameters.ct.GetID() != shown["Red"]
+    assert not any(node.GetDisplayNode().GetVisibility() for node in first)
 
 
 def backgrounds():
@@ -234,6 +236,20 @@ def test_masks_follow_the_segmentation(panel):
 
 
 def test_without_live_an_image_is_taken_on_demand(placed):
+def test_a_full_image_that_waits_is_dropped_when_the_hand_moves_on(placed):
+    """It would hold the preview up by what it takes, and show where the C-arm was before."""
+    shown, release = [], threading.Event()
+    show = placed.xray._show
+    placed.xray._show = lambda image, *rest: (shown.append(image.attenuation.shape), show(image, *rest))
+    placed.xray._rest.setInterval(1_000_000)  # the hand never rests
+    placed.worker.request("block", release.wait, lambda _set: None, placed.fail)
+    placed.xray.take()
+    placed.ui.primarySlider.setValue(20.0)
+    release.set()
+    until(lambda: placed.worker.idle)
+    assert shown == [(199, 256)] and shown_angles(placed) == pytest.approx((20.0, 0.0))
+
+
     placed.ui.liveBox.setChecked(False)
     placed.ui.primarySlider.setValue(20.0)
     settled(placed)

@@ -181,8 +181,26 @@ def test_landmarks_are_placed_by_clicks_in_the_order_of_the_template(panel, slic
     assert not panel.ui.placeButton.checked
 
 
-def test_the_rest_is_predicted_moved_and_accepted(panel):
+def yellow(view):
+    """How many pixels have the colour of predicted landmarks, shaded or not."""
+    red, green, blue = np.moveaxis(view.pixels().astype(int), -1, 0)
+    return int(((red > 120) & (abs(green - 0.8 * red) < 12) & (blue < 0.35 * red)).sum())
+
+
+def test_the_list_of_a_sample_makes_way_for_another(panel, slicer_scene):
+    pelvis(panel)
+    first = panel.parameters.landmarks
+    panel.parameters.landmarks = slicer_scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode")
+    assert not first.GetDisplayNode().GetVisibility()
+    panel.parameters.landmarks = first
+    assert first.GetDisplayNode().GetVisibility()
+
+
+def test_the_rest_is_predicted_moved_and_accepted(panel, slicer_scene):
     """The sample's first landmarks as clicks; the rest is within some mm of where the sample has them."""
+    import slicer
+
+    panel.parameters.showModel = panel.parameters.showHandles = panel.parameters.showIn3D = False
     from Sim2RealLib.mrml.markups import landmarks_of
 
     pelvis(panel)
@@ -203,7 +221,13 @@ def test_the_rest_is_predicted_moved_and_accepted(panel):
     assert "18 more are predicted" in panel.ui.landmarkProgressLabel.text
     name = predicted.GetNthControlPointLabel(0)
     predicted.SetNthControlPointPosition(0, 1.0, 2.0, 3.0)
+    panel.parameters.segmentation.GetDisplayNode().SetVisibility(False)
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    lists = slicer_scene.GetNumberOfNodesByClass("vtkMRMLMarkupsDisplayNode")
+    assert yellow(view) > 20
     panel.ui.acceptButton.click()
+    assert yellow(view) == 0
+    assert slicer_scene.GetNumberOfNodesByClass("vtkMRMLMarkupsDisplayNode") == lists - 1
     assert landmarks_of(node).keys() == set(LANDMARK_NAMES) and panel.landmarks.predicted is None
     assert landmarks_of(node)[name] == pytest.approx([1, 2, 3])
     assert not panel.ui.predictButton.enabled and not panel.ui.acceptButton.enabled

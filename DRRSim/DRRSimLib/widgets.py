@@ -12,7 +12,7 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
-from Sim2RealLib.panels.views import show_in_slices
+from Sim2RealLib.panels.views import hide, show_in_slices
 
 from .mrml.carm_nodes import device_of
 from .mrml.patient_nodes import add_pelvis
@@ -96,6 +96,7 @@ class DrrPanel(Panel):
 
         def made(pelvis: Any) -> None:
             ct, segmentation, landmarks = add_pelvis(slicer.mrmlScene, *pelvis)
+            hide(self.parameters.segmentation)
             modified = self.parameters.parameterNode.StartModify()
             self.parameters.ct, self.parameters.segmentation = ct, segmentation
             self.parameters.landmarks = landmarks

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.panels.dataset_section import DatasetSection
 from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
-from Sim2RealLib.panels.views import show_in_slices
+from Sim2RealLib.panels.views import hide, show_in_slices
 
 from .colon import ColonScan
 from .found_colon import FoundLumen
@@ -81,6 +81,7 @@ class DepthPanel(Panel):
         def made(result: tuple[Any, Any]) -> None:
             scanned, anatomy = result
             parameters = self.parameters
+            hide(parameters.lumen, parameters.path, parameters.segmentation)
             sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy)
             keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
             self.colon.keeper.learn(keys, FoundLumen(None, anatomy))

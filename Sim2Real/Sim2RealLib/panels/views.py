@@ -28,6 +28,13 @@ def show_in_slices(volume: "slicer.vtkMRMLScalarVolumeNode") -> None:
     show_in_slice_views(slicer.app.applicationLogic(), volume)
 
 
+def hide(*nodes: "slicer.vtkMRMLDisplayableNode | None") -> None:
+    """Hide what others take the place of; it stays in the scene."""
+    for node in nodes:
+        if node is not None and node.GetDisplayNode() is not None:
+            node.GetDisplayNode().SetVisibility(False)
+
+
 def look_at(points_ras: np.ndarray, towards_viewer: np.ndarray) -> None:
     """Turn the first 3D view so that it shows points (N, 3) whole, from a direction (3,) that is not S or I."""
     view = first_3d_view()
