@@ -1,7 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import slicer
@@ -11,16 +10,15 @@ from slicer.parameterNodeWrapper import FloatRange
 from Sim2RealLib.dataset.schema import validated
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
-from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.segmentations import make_segmentation
-from Sim2RealLib.mrml.volumes import make_volume, volume_of
+from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.recipe_inputs import loaded_volume, read_inputs
 from Sim2RealLib.panels.views import show_in_slices
-from Sim2RealLib.volume_io import read_ct
 
 from .. import simulator
 from ..acquisition.carm import DEVICES, CArmDevice
@@ -35,9 +33,6 @@ from .sample import pelvis_steps
 from .stored_frame import look_at_frame, show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
 from .xray_section import XraySection
-
-LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
-"""Volumes that keep their file in the scene."""
 
 KEPT_INPUTS = ("implants", "source", "license")
 """Of the input of a loaded recipe: what the panel does not show."""
@@ -105,8 +100,8 @@ class DrrRecipeSource:
                 lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, *made)),
             )
             return
-        ct = _loaded_volume(section.volume)
-        reference = None if ct is None else volume_of(ct)
+        ct = loaded_volume(section.volume)
+        reference = None if ct is None else copy_of_volume(ct)
         self._panel.run(
             _("Loading the inputs"),
             _input_steps(section, reference),
@@ -149,24 +144,10 @@ def _parsed(record: dict[str, Any]) -> DrrRecord:
     return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
 
 
-def _loaded_volume(path: Path) -> Any:
-    """The volume of a file as Slicer loads it, so that it keeps its file; None of a DICOM folder or a scene's node."""
-    if not path.is_file() or not path.name.lower().endswith(LOADED_BY_SLICER):
-        return None
-    return slicer.util.loadVolume(str(path))
-
-
 def _input_steps(section: Input, reference: Any) -> Iterator[Done]:
     """Read what Slicer did not load; returns the CT or None, the label map or None, the landmarks or None."""
-    yield Done(0, 0, section.volume.name)
-    ct = read_ct(section.volume)[0] if reference is None else None
-    labels = landmarks = None
-    if section.labels is not None:
-        yield Done(0, 0, section.labels.name)
-        labels = read_label_map(section.labels, reference if ct is None else ct, section.label_table)[0]
-    if section.landmarks is not None:
-        landmarks = read_landmarks(section.landmarks)[0]
-    return ct, labels, landmarks
+    ct, labels = yield from read_inputs(section, reference)
+    return ct, labels, None if section.landmarks is None else read_landmarks(section.landmarks)[0]
 
 
 def _input_nodes(section: Input, ct_node: Any, ct: Any, labels: Any, landmarks: Any) -> tuple[Any, Any, Any]:

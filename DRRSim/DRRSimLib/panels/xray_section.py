@@ -15,6 +15,7 @@ from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.mrml.segmentations import copy_of_segmentation
+from Sim2RealLib.mrml.slice_views import PictureView
 from Sim2RealLib.mrml.volumes import copy_of_volume
 from Sim2RealLib.panels.panel import Panel
 
@@ -28,7 +29,7 @@ from ..mrml.film import apply_window, same_window, shown_window
 from ..mrml.patient_nodes import anatomy_in, state_of
 from ..mrml.point_nodes import LANDMARKS, show_landmarks, show_names
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
-from ..mrml.xray_view import XrayView2D, xray_slice_node
+from ..mrml.xray_view import xray_slice_node
 from ..recipe import Physics
 from ..scene import build_patient
 from .labels import say
@@ -71,7 +72,7 @@ class XraySection:
         self._problem: BaseException | None = None
         self._asked: _Taken | None = None
         self._answered_at = 0.0
-        self._view = XrayView2D()
+        self._view = PictureView()
         self._observed: Any = None
         self._rest = qt.QTimer()
         self._rest.setSingleShot(True)
@@ -251,7 +252,7 @@ class XraySection:
         if slice_node is None or node is None or self.image is None:
             return
         outlines = owned(carm, OUTLINES) if self.image.outlines is not None and parameters.showMasks else None
-        self._view.show(slice_node, self.image.view, node, outlines, parameters.maskOpacity)
+        self._view.show(slice_node, node, outlines, parameters.maskOpacity)
         slice_node.SetSliceVisible(parameters.showIn3D)
         if not self._panel.hasObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed):
             self._panel.addObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed)
@@ -262,8 +263,8 @@ class XraySection:
 
     def _fit_view(self) -> None:
         slice_node = xray_slice_node(slicer.mrmlScene)
-        if self.image is not None and slice_node is not None:
-            self._view.resized(slice_node)
+        if self.image is not None and slice_node is not None and self._view.resized(slice_node):
+            self._show_overlays()
 
     def _window_changed(self, _display: Any, _event: str) -> None:
         """The user changed the window with the mouse, or in the module Volumes: the panel and exports follow."""
