@@ -523,8 +523,10 @@ def test_depth_normals_and_labels_without_a_picture(tube):
     assert node_of(tube, "picture") is None
     surface = node_of(tube, "surface")
     assert surface.GetDisplayNode().GetVisibility()
+    lumen = tube.parameters.lumen.GetDisplayNode()
+    assert lumen.GetOpacity() < 0.1  # its wall would flicker through the surface
     tube.ui.showSurfaceBox.click()
-    assert not surface.GetDisplayNode().GetVisibility()
+    assert not surface.GetDisplayNode().GetVisibility() and lumen.GetOpacity() > 0.4
     for shown, role in (("normals", "normals"), ("depth", "depth")):
         tube.ui.shownCombo.setCurrentText(shown)
         import slicer
