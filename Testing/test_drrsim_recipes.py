@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import vtk
 
 from drrsim_steps import ball_ct, drrsim_panel, pelvis, settled, until
 from Sim2RealLib.dataset.reader import Dataset
@@ -110,6 +109,7 @@ def test_a_recipe_of_a_biplane_is_refused_with_a_reason(panel, tmp_path):
 def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     """A changed CT becomes a file beside the dataset; its frames are shown with their poses."""
     import slicer
+    import vtk
 
     from DRRSimLib.mrml.carm_nodes import parts_of, pose_of
     from Sim2RealLib.mrml.transforms import matrix_of

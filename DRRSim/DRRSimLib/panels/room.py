@@ -19,4 +19,4 @@ def show_layout() -> None:
 
 def look_at(carm: "slicer.vtkMRMLLinearTransformNode") -> None:
     """Turn the first 3D view to the whole C-arm."""
-    views.look_at(views.corners_of(*parts_of(carm).values()), LOOK_FROM)
+    views.look_at(views.points_of(*parts_of(carm).values()), LOOK_FROM)

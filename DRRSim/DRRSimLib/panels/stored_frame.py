@@ -12,7 +12,9 @@ from ..acquisition.detector_plane import detector_points_ras
 from ..frame_record import DrrRecord
 from ..mrml.carm_nodes import is_carm
 from ..mrml.point_nodes import show_landmarks
-from .room import LOOK_FROM
+
+LOOK_FROM = np.array([-1.0, 1.5, 0.7])
+"""The direction: from in front, where pictures of most views face, a little from the patient's left and from above."""
 
 
 def view_of_frame(record: DrrRecord) -> XrayView:

@@ -15,7 +15,7 @@ def show_layout() -> None:
 
 def look_at_model(model: "slicer.vtkMRMLModelNode") -> None:
     """Turn the first 3D view to a model, from in front of the patient."""
-    views.look_at(views.corners_of(model), np.array([0.0, 1.0, 0.0]))
+    views.look_at(views.points_of(model), np.array([0.0, 1.0, 0.0]))
 
 
 def look_at(place_ras: np.ndarray) -> None:

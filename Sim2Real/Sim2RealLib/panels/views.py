@@ -1,12 +1,14 @@
 """The views of Slicer's window: the layout of a module, a CT in the slice views, and where the 3D view looks."""
 
-import itertools
 from typing import Any
 
 import numpy as np
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
+from ..geometry import transform_points
 from ..mrml.slice_views import show_in_slice_views
+from ..mrml.transforms import world_from_node
 
 AROUND = 1.1
 """How much farther off the 3D view looks than would just show everything."""
@@ -55,14 +57,14 @@ def look_at(points_ras: np.ndarray, towards_viewer: np.ndarray) -> None:
     camera.ResetClippingRange()
 
 
-def corners_of(*models: "slicer.vtkMRMLModelNode") -> np.ndarray:
-    """The corners (8 N, 3) of the boxes about models, in the world."""
-    corners = []
-    for model in models:
-        bounds = np.zeros(6)
-        model.GetRASBounds(bounds)
-        corners += itertools.product(*bounds.reshape(3, 2))
-    return np.array(corners)
+def points_of(*models: "slicer.vtkMRMLModelNode") -> np.ndarray:
+    """The vertices (N, 3) of models, in the world."""
+    return np.vstack(
+        [
+            transform_points(world_from_node(model), vtk_to_numpy(model.GetPolyData().GetPoints().GetData()))
+            for model in models
+        ]
+    )
 
 
 def first_3d_view() -> Any:
