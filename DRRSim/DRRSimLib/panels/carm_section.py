@@ -132,7 +132,9 @@ class CArmSection:
             for name, _view in VIEW_BUTTONS:
                 getattr(ui, name).enabled = False
             ui.anglesLabel.setText(_("Choose a CT, or make a sample pelvis"))
-            if self.carm is None and parameters.ct is not None:
+            if parameters.ct is None:
+                self._sought = None
+            elif self.carm is None:
                 self._make()
             return
         with self._applied():

@@ -77,7 +77,9 @@ def make_segmentation(
 
     labels: of any integer type; values that are no class are left out.
     """
-    values = np.where(np.isin(labels.array, [entry.id for entry in classes]), labels.array, 0).astype(np.uint16)
+    ids = [entry.id for entry in classes]
+    kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
+    values = np.where(np.isin(labels.array, ids), labels.array, 0).astype(kind)
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(labels.shape_ijk)
     image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
