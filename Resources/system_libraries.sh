@@ -1,8 +1,9 @@
 #!/bin/sh
 # Install what pip cannot, on Debian and Ubuntu with apt where that is allowed: Python's venv module, and for the CPU
-# kernels an LLVM library and libatomic; with a second argument `test` also what Qt and VTK need to draw off screen, and
-# the validator of DICOM files, without which its tests are skipped.
-# Elsewhere, or without the right to, say in one line what to install.
+# kernels an LLVM library and libatomic; with a second argument `test` also what Qt and VTK need to draw off screen and,
+# where they can be had, what a few tests are skipped without: on Linux an X server without a screen, in whose windows
+# they drag, and the validator of DICOM files.
+# Elsewhere, or without the right to, say in one line what to install; only what tests are skipped without is optional.
 set -eu
 python=$1
 purpose=${2:-demo}
@@ -15,8 +16,7 @@ case $version in
     ;;
 esac
 
-missing=""
-optional=""
+missing="" optional=""
 "$python" -c "import ensurepip, venv" 2>/dev/null || missing="$missing python$version-venv"
 "$python" -c "
 import ctypes, sys
@@ -38,6 +38,11 @@ if [ "$purpose" = test ]; then
     lacks libfontconfig.so.1 && missing="$missing libfontconfig1"
     lacks libglib-2.0.so.0 && missing="$missing libglib2.0-0"
     command -v dciodvfy >/dev/null || optional=" dicom3tools"
+    [ "$(uname)" != Linux ] || command -v Xvfb >/dev/null || optional="$optional xvfb"
+    for library in cursor.so.0 icccm.so.4 image.so.0 keysyms.so.1 randr.so.0 render-util.so.0 shape.so.0 xkb.so.1; do
+        lacks "libxcb-$library" && optional="$optional libxcb-${library%.so.*}${library##*.}"
+    done
+    lacks libxkbcommon-x11.so.0 && optional="$optional libxkbcommon-x11-0"
 fi
 [ -n "$missing$optional" ] || exit 0
 
@@ -47,9 +52,12 @@ if command -v apt-get >/dev/null && $as_root true 2>/dev/null; then
     echo "Installing$missing$optional ..."
     # shellcheck disable=SC2086
     $as_root apt-get update -qq &&
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $missing $optional >/dev/null &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $missing $optional \
+            >/dev/null &&
         exit 0
 fi
+[ -z "$optional" ] ||
+    echo "Some tests are skipped without:$optional (Debian, Ubuntu: sudo apt-get install$optional)" >&2
 [ -n "$missing" ] || exit 0
 echo "Please install:$missing (Debian, Ubuntu: sudo apt-get install$missing; elsewhere see Docs/Installation.md)" >&2
 exit 1

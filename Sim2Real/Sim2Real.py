@@ -73,13 +73,21 @@ def require_packages(module: str) -> None:
 def make_pelvis(_source: object) -> list:
     """The nodes of a generated pelvis: CT, segmentation and landmarks."""
     require_packages("DRRSim")
-    return list(slicer.util.getModuleLogic("DRRSim").makeSamplePelvis())
+    return shown(slicer.util.getModuleLogic("DRRSim").makeSamplePelvis())
 
 
 def make_colon(_source: object) -> list:
     """The nodes of a generated colon: CT, segmentation and centreline."""
     require_packages("DepthSim")
-    return list(slicer.util.getModuleLogic("DepthSim").makeSampleColon())
+    return shown(slicer.util.getModuleLogic("DepthSim").makeSampleColon())
+
+
+def shown(nodes: tuple) -> list:
+    """The nodes of a sample, its CT, which is the first, in the slice views."""
+    from Sim2RealLib.panels.views import show_in_slices
+
+    show_in_slices(nodes[0])
+    return list(nodes)
 
 
 def load_abdomen(source: object) -> list:
@@ -98,4 +106,4 @@ def load_abdomen(source: object) -> list:
     ct = slicer.util.loadVolume(str(ct_path), {"name": source.nodeNames[0]})
     labels, _record = read_labels(labels_path, volume_of(ct))
     classes = classes_present(labels, "totalsegmentator_v2")
-    return [ct, make_segmentation(slicer.mrmlScene, labels, classes, source.nodeNames[1])]
+    return shown((ct, make_segmentation(slicer.mrmlScene, labels, classes, source.nodeNames[1])))

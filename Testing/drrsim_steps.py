@@ -33,7 +33,7 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
 
 def settled(panel: object) -> None:
     """Let the application run until nothing is computed or about to be: the full image is there."""
-    until(lambda: panel.worker.idle and not panel.xray._rest.active)
+    until(lambda: panel.worker.idle and not (panel.xray._rest.active or panel.inputs.waiting))
 
 
 def pelvis(panel: object, seed: int = 1, spacing_mm: float = 4.0) -> None:

@@ -130,5 +130,14 @@ def test_a_surface_patch_is_torn_where_depth_jumps_or_is_unknown():
     patch = surface_patch(depth, rays, POSE)
     assert len(patch.mesh.triangles) == 2 * 31 * (19 + 19) - 6
     assert 10 * 40 + 10 not in patch.pixels
+    jump = np.where(np.arange(200) < 100, 60.0, 64.0)[None].repeat(10, axis=0).astype(np.float32)  # behind a low fold
+    columns, rows = np.meshgrid(np.arange(200) - 99.5, np.arange(10) - 4.5)
+    fine = np.stack([0.005 * columns, 0.005 * rows, np.ones_like(columns)], axis=-1)
+    fine /= np.linalg.norm(fine, axis=-1, keepdims=True)
+    patch = surface_patch(jump, fine, POSE)
+    assert len(patch.mesh.triangles) == 2 * 9 * (99 + 99)
+    part = fine[:, :120]
+    plane = (60.0 / (part[..., 2] - 3.7 * part[..., 0])).astype(np.float32)  # z = 60 mm + 3.7 x, seen at up to 81°
+    assert len(surface_patch(plane, part, POSE).mesh.triangles) == 2 * 9 * 119  # oblique, but one surface
     with pytest.raises(Sim2RealError, match="no surface"):
         surface_patch(np.full((32, 40), np.nan, np.float32), rays, POSE)

@@ -93,7 +93,12 @@ def test_every_parameter_of_the_ui_is_one_of_the_node_and_every_button_tells_wha
     assert named > 25
 
 
+VIEWS = ("Red", "Green", "Yellow", "Endoscope", "Frame")
+
+
 def test_a_sample_colon_is_entered_by_one_click(panel):
+    import slicer
+
     panel.parameters.sampleSpacingMm = 3.0
     panel.ui.sampleButton.click()
     assert finished(panel) == ""
@@ -107,6 +112,10 @@ def test_a_sample_colon_is_entered_by_one_click(panel):
     until(lambda: node_of(panel, "view") is not None)
     finished(panel)
     assert pixels(node_of(panel, "view")).max() > 100
+    shown = {view: slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node(view)) for view in VIEWS}
+    assert {shown[view].GetBackgroundVolumeID() for view in VIEWS[:3]} == {parameters.ct.GetID()}
+    assert shown["Endoscope"].GetBackgroundVolumeID() == node_of(panel, "view").GetID()
+    assert shown["Frame"].GetBackgroundVolumeID() is None
     parameters.pathPositionMm = 420.0
     assert "sigmoid" in panel.ui.endoscopeLabel.text
 
@@ -130,6 +139,17 @@ def test_lumen_and_centerline_have_a_button_each(panel):
     assert not panel.ui.bridgeButton.enabled
 
 
+def test_a_colon_whose_ct_is_moved_is_to_be_found_again(tube):
+    import slicer
+
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    tube.parameters.ct.SetAndObserveTransformNodeID(transform.GetID())
+    matrix = slicer.util.arrayFromTransformMatrix(transform)
+    matrix[0, 3] = 5.0
+    slicer.util.updateTransformMatrixFromArray(transform, matrix)
+    until(lambda: tube.ui.colonLabel.text.startswith("Not found yet"))
+
+
 def test_a_search_is_cancelled_between_its_steps(panel):
     panel.parameters.ct = ct_node(bent_tube_ct())
     panel.ui.findLumenButton.click()
@@ -147,8 +167,42 @@ def test_what_goes_wrong_is_said_and_nothing_is_left(panel):
     panel.ui.findCenterlineButton.click()
     assert "there is no gas inside the body" in finished(panel)
     assert panel.parameters.path is None
-    panel.parameters.bridgePoints = points_node([[0.0, 0.0, 0.0]])
-    assert "holds 1 points; a bridge has two" in panel.job_row.text
+
+
+def test_one_point_of_a_bridge_is_no_error_until_a_search_needs_it(tube):
+    finished(tube)
+    endoscopy = tube.colon.endoscopy
+    tube.ui.placeBridgeButton.click()
+    tube.parameters.bridgePoints.AddControlPointWorld(0.0, 0.0, 0.0)
+    until(lambda: "one more point" in tube.ui.colonLabel.text)
+    assert tube.job_row.text == "" and tube.colon.endoscopy is endoscopy
+    tube.ui.findLumenButton.click()
+    assert "holds 1 points; a bridge has two" in finished(tube)
+    tube.parameters.bridgePoints.AddControlPointWorld(0.0, 0.0, 20.0)
+    until(lambda: tube.ui.colonLabel.text.startswith("Not found yet") and tube.job_row.text == "")
+    import slicer
+
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+
+def test_a_ct_that_cannot_be_entered_leaves_the_other_sections_alive(tube, tmp_path):
+    """Under a transform that is not linear, as the module is opened."""
+    import slicer
+
+    from slicer_cases import warp
+
+    finished(tube)
+    slicer.util.selectModule("Sim2Real")
+    tube.parameters.ct.SetAndObserveTransformNodeID(warp(slicer.mrmlScene).GetID())
+    slicer.util.selectModule("DepthSim")
+    slicer.app.processEvents()
+    assert "not linear" in tube.job_row.text
+    tube.parameters.datasetFolder = tmp_path / "out"
+    assert "not linear" in tube.job_row.text
+    assert tube.ui.exportButton.enabled and tube.ui.sampleButton.enabled
+    tube.parameters.ct.SetAndObserveTransformNodeID(None)
+    until(lambda: tube.job_row.text == "")
 
 
 def points_node(positions):
@@ -469,8 +523,10 @@ def test_depth_normals_and_labels_without_a_picture(tube):
     assert node_of(tube, "picture") is None
     surface = node_of(tube, "surface")
     assert surface.GetDisplayNode().GetVisibility()
+    lumen = tube.parameters.lumen.GetDisplayNode()
+    assert lumen.GetOpacity() < 0.1  # its wall would flicker through the surface
     tube.ui.showSurfaceBox.click()
-    assert not surface.GetDisplayNode().GetVisibility()
+    assert not surface.GetDisplayNode().GetVisibility() and lumen.GetOpacity() > 0.4
     for shown, role in (("normals", "normals"), ("depth", "depth")):
         tube.ui.shownCombo.setCurrentText(shown)
         import slicer

@@ -1,6 +1,7 @@
 """DRRSim's panel in the stand-in for Slicer: controls, C-arm and X-ray follow each other, by every way to move them."""
 
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,16 +80,44 @@ def test_an_empty_scene_offers_nothing_that_needs_a_ct(panel):
     ui = panel.ui
     for name in (
         *("apButton", "primarySlider", "centerOnCtButton", "centerOnLandmarksButton", "takeButton", "predictButton"),
-        *("acceptButton", "detectButton", "addViewButton", "triangulateButton", "exportButton"),
+        *("acceptButton", "detectButton", "addViewButton", "triangulateButton", "exportButton", "saveRecipeButton"),
+        *("sourceToDetectorSlider", "sourceToIsocenterSlider", "isocenterABox", "showHandlesBox"),
     ):
         assert not getattr(ui, name).enabled, name
     assert ui.sampleButton.enabled
     assert "without a trained model" in ui.detectorHintLabel.text
     assert panel.job_row.text == ""
+    assert ui.exportButton.toolTip == ui.saveRecipeButton.toolTip == "Choose a CT first, or make a sample pelvis."
+
+
+def test_without_its_ct_a_carm_offers_nothing_and_says_why(placed, tmp_path):
+    ui = placed.ui
+    placed.parameters.datasetFolder = tmp_path
+    assert ui.exportButton.enabled and "Choose a CT" not in ui.exportButton.toolTip
+    placed.parameters.ct = None
+    for name in ("apButton", "primarySlider", "isocenterABox", "takeButton", "exportButton", "saveRecipeButton"):
+        assert not getattr(ui, name).enabled, name
+    assert ui.anglesLabel.text.startswith("Choose a CT") and ui.exportButton.toolTip.startswith("Choose a CT")
+    placed.parameters.ct = ball_ct()[0]
+    settled(placed)
+    assert ui.apButton.enabled and ui.exportButton.enabled and placed.xray.image is not None
+
+
+def test_the_panel_is_no_wider_than_slicers(panel):
+    """430 px, less the scroll bar; all sections open."""
+    for widget in vars(panel.ui).values():
+        if hasattr(widget, "setCollapsed"):
+            widget.setCollapsed(False)
+    assert panel.widget.minimumSizeHint.width() <= 430 - 16
+    assert panel.ui.heightLabel.text == "Height:"
 
 
 def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     import slicer
+
+    from DRRSimLib.mrml.carm_nodes import parts_of
+    from Sim2RealLib.panels import views
+    from slicer_stand_in.gestures import pixel_of
 
     pelvis(panel, seed=2)
     parameters = panel.parameters
@@ -99,8 +128,33 @@ def test_a_sample_pelvis_comes_with_carm_xray_and_layout(panel):
     xray = slicer.app.layoutManager().sliceWidget("Xray").sliceView().pixels()
     assert np.ptp(np.percentile(xray, [5, 95])) > 20  # something is to be seen
     assert "615 × 479 pixels, computed in" in panel.ui.statusLabel.text
+    points = views.points_of(*parts_of(parameters.carm).values())
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    columns, rows = np.array([pixel_of(view, point) for point in points[:: len(points) // 500]]).T
+    assert columns.min() >= 0 and columns.max() < view.width and rows.min() >= 0 and rows.max() < view.height
+    assert max(np.ptp(columns) / view.width, np.ptp(rows) / view.height) > 0.6  # nor is it small
     assert parameters.segmentation.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
     assert panel.ui.anglesLabel.text == "<b>LAO 0.0° CRAN 0.0°</b>"
+    shown = backgrounds()
+    assert {shown[view] for view in ("Red", "Green", "Yellow")} == {parameters.ct.GetID()}
+    assert shown["Xray"] == parameters.carm.GetNodeReferenceID("DRRSim.Image")
+    axial = slicer.app.layoutManager().sliceWidget("Red").sliceView().pixels()
+    assert np.ptp(np.percentile(axial, [5, 95])) > 20
+    panel.ui.liveBox.setChecked(False)
+    first = parameters.segmentation, parameters.landmarks
+    pelvis(panel, seed=3)
+    assert not any(node.GetDisplayNode().GetVisibility() for node in first)
+    assert backgrounds()["Xray"] == shown["Xray"] and backgrounds()["Red"] == parameters.ct.GetID() != shown["Red"]
+
+
+def backgrounds():
+    """What the slice views show, by their names."""
+    import slicer
+
+    layout = slicer.app.layoutManager()
+    nodes = {name: layout.sliceWidget(name).mrmlSliceNode() for name in layout.sliceViewNames()}
+    composite_of = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode
+    return {name: composite_of(node).GetBackgroundVolumeID() for name, node in nodes.items()}
 
 
 def test_a_sample_that_is_cancelled_leaves_nothing(panel, slicer_scene):
@@ -156,6 +210,57 @@ def test_a_small_image_comes_at_once_and_the_full_one_at_rest(placed):
     assert sizes[-1] == ((479, 615), False)
     assert 1 <= len(sizes[:-1]) <= 5 and set(sizes[:-1]) == {((199, 256), True)}
     assert shown_angles(placed) == pytest.approx((5.0, 0.0))
+
+
+def test_the_xray_follows_the_patient(placed):
+    """A transform above the CT moves the dense ball in the image; voxels that are changed are seen in it."""
+    import slicer
+
+    from Sim2RealLib.mrml.transforms import set_matrix
+
+    placed.parameters.photons = 0.0
+    settled(placed)
+    before, ct = placed.xray.image.attenuation, placed.parameters.ct
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    ct.SetAndObserveTransformNodeID(transform.GetID())
+    moved = np.eye(4)
+    moved[2, 3] = 20.0
+    set_matrix(transform, moved)
+    settled(placed)
+    after = placed.xray.image.attenuation
+    rows = [np.unravel_index(image.argmax(), image.shape)[0] for image in (before, after)]
+    assert rows[0] - rows[1] == pytest.approx(20.0 * 1200 / 800 / 0.616, abs=4)  # magnified, in pixels of 0.616 mm
+    slicer.util.arrayFromVolume(ct)[:] = np.where(slicer.util.arrayFromVolume(ct) > 2000, 0, -1000)
+    slicer.util.arrayFromVolumeModified(ct)
+    settled(placed)
+    assert placed.xray.image.attenuation.max() < 0.5 * after.max()
+
+
+def test_masks_follow_the_segmentation(panel):
+    import slicer
+
+    pelvis(panel)
+    panel.parameters.showMasks = True
+    settled(panel)
+    assert (panel.xray.image.outlines == 25).any()  # the sacrum
+    panel.parameters.segmentation.GetSegmentation().RemoveSegment("sacrum")
+    slicer.app.processEvents()
+    settled(panel)
+    assert not (panel.xray.image.outlines == 25).any() and panel.xray.image.outlines.any()
+
+
+def test_a_full_image_that_waits_is_dropped_when_the_hand_moves_on(placed):
+    """It would hold the preview up by what it takes, and show where the C-arm was before."""
+    shown, release = [], threading.Event()
+    show = placed.xray._show
+    placed.xray._show = lambda image, *rest: (shown.append(image.attenuation.shape), show(image, *rest))
+    placed.xray._rest.setInterval(1_000_000)  # the hand never rests
+    placed.worker.request("block", release.wait, lambda _set: None, placed.fail)
+    placed.xray.take()
+    placed.ui.primarySlider.setValue(20.0)
+    release.set()
+    until(lambda: placed.worker.idle)
+    assert shown == [(199, 256)] and shown_angles(placed) == pytest.approx((20.0, 0.0))
 
 
 def test_without_live_an_image_is_taken_on_demand(placed):
@@ -326,6 +431,45 @@ def test_a_ct_that_cannot_be_imaged_is_said(panel):
     panel.parameters.ct = broken
     settled(panel)
     assert "broken" in panel.job_row.text and "NaN" in panel.job_row.text
+
+
+def test_an_error_is_said_as_long_as_its_cause_is_there(panel):
+    import slicer
+
+    panel.parameters.ct = slicer.util.addVolumeFromArray(np.zeros((5, 6, 7), np.int16), name="flat")
+    settled(panel)
+    assert "flat is constant" in panel.job_row.text
+    panel.parameters.primaryDeg = 10.0
+    settled(panel)
+    assert "flat is constant" in panel.job_row.text
+    panel.parameters.ct = ball_ct()[0]
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    assert panel.job_row.text == "" and not panel.job_row.widget.visible
+    voxels = slicer.util.arrayFromVolume(panel.parameters.ct)
+    kept = voxels.copy()
+    voxels[:] = 0
+    slicer.util.arrayFromVolumeModified(panel.parameters.ct)
+    settled(panel)
+    assert "ball is constant" in panel.job_row.text and "no X-ray" in panel.ui.statusLabel.text
+    voxels[:] = kept
+    slicer.util.arrayFromVolumeModified(panel.parameters.ct)
+    settled(panel)
+    assert panel.job_row.text == "" and "pixels" in panel.ui.statusLabel.text
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_scene_that_is_loaded_is_no_error(placed, tmp_path, clear):
+    """While it is loaded its nodes have no voxels yet."""
+    import slicer
+
+    slicer.util.saveScene(str(tmp_path / "case.mrb"))
+    errors, fail = [], placed.fail
+    placed.fail = lambda error: (errors.append(str(error)), fail(error))
+    slicer.util.loadScene(str(tmp_path / "case.mrb"), {"clear": clear})
+    slicer.app.processEvents()
+    settled(placed)
+    assert errors == [] and placed.job_row.text == "" and placed.xray.image is not None
 
 
 def test_the_module_tests_itself(panel):

@@ -121,9 +121,11 @@ def test_a_recipe_of_a_biplane_is_refused_with_a_reason(panel, tmp_path):
 def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     """A changed CT becomes a file beside the dataset; its frames are shown with their poses."""
     import slicer
+    import vtk
 
-    from DRRSimLib.mrml.carm_nodes import pose_of
+    from DRRSimLib.mrml.carm_nodes import parts_of, pose_of
     from Sim2RealLib.mrml.transforms import matrix_of
+    from slicer_stand_in.gestures import pixel_of
 
     ct, middle = ball_ct()
     points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "points")
@@ -152,11 +154,38 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
         composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(view.mrmlSliceNode())
         shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
         assert np.array_equal(slicer.util.arrayFromVolume(shown)[0], dataset.frame(number).channel("display"))
+    view_3d, matrix = slicer.app.layoutManager().threeDWidget(0).threeDView(), vtk.vtkMatrix4x4()
+    shown.GetIJKToRASMatrix(matrix)
+    columns, rows, _ = shown.GetImageData().GetDimensions()
+    for corner in ((0, 0), (columns, 0), (columns, rows), (0, rows)):
+        at = pixel_of(view_3d, matrix.MultiplyPoint((*corner, 0, 1))[:3])
+        assert 0 <= at[0] < view_3d.width and 0 <= at[1] < view_3d.height
+    assert not any(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
     assert pose_of(panel.parameters.carm) == before  # what was set up for exports stays
     panel.parameters.primaryDeg += 10.0
     settled(panel)
     shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
     assert shown is panel.parameters.carm.GetNodeReference("DRRSim.Image")  # live goes on when the C-arm moves
+    assert all(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
+
+
+def test_a_volume_that_is_loaded_leaves_the_xray_view_alone(panel, tmp_path):
+    """Slicer shows what it loads in the slice views."""
+    import slicer
+
+    panel.parameters.ct = ball_ct()[0]
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    assert slicer.util.saveNode(panel.parameters.ct, str(tmp_path / "ct.nrrd"))
+    loaded = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
+    layout = slicer.app.layoutManager()
+    composites = {
+        view: slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(layout.sliceWidget(view).mrmlSliceNode())
+        for view in ("Red", "Xray")
+    }
+    assert composites["Red"].GetBackgroundVolumeID() == loaded.GetID()
+    image = panel.parameters.carm.GetNodeReferenceID("DRRSim.Image")
+    assert composites["Xray"].GetBackgroundVolumeID() == image
 
 
 def test_a_recipe_with_files_loads_them(panel, tmp_path):

@@ -84,7 +84,7 @@ def test_greys_are_those_of_the_exported_picture(panel):
                 assert abs(int(greys[y, x, 0]) - int(expected[row, column])) <= 2, (name, window, column, row)
 
 
-def test_a_window_of_the_mouse_is_that_of_exports(panel):
+def test_a_window_of_the_mouse_is_that_of_exports(panel, tmp_path):
     """Changing the display node is what the mouse does in Slicer's window/level mode."""
     from Sim2RealLib.mrml.inputs import InputFiles
 
@@ -95,7 +95,7 @@ def test_a_window_of_the_mouse_is_that_of_exports(panel):
     image = panel.parameters.carm.GetNodeReference("DRRSim.Image")
     image.GetDisplayNode().SetWindowLevelMinMax(0.0, 4.0)  # a sigmoid's table goes half a window beyond either end
     assert panel.parameters.window == "as shown" and panel.ui.windowCombo.currentText == "as shown"
-    recipe = panel.dataset._source.recipe(InputFiles(panel.dataset._folder() or __import__("pathlib").Path("x")))
+    recipe = panel.dataset._source.recipe()(InputFiles(tmp_path))
     window = recipe["output"]["display"]["window"]
     assert (window["low"], window["high"], window["function"]) == (pytest.approx(1.0), pytest.approx(3.0), "sigmoid")
     panel.ui.windowCombo.setCurrentText("wide")
@@ -152,16 +152,12 @@ def test_landmarks_are_placed_by_clicks_in_the_order_of_the_template(panel, slic
 
     from DRRSimLib.landmarks.template import PLACED_FIRST
 
-    ct, _ = ball_ct()
-    panel.parameters.ct = ct
-    slicer.util.setSliceViewerLayers(background=ct, fit=True)
+    pelvis(panel)
+    panel.parameters.landmarks = None
     layout = slicer.app.layoutManager()
-    until(lambda: panel.xray.image is not None)
-    settled(panel)
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     view = layout.sliceWidget("Red").sliceView()
     view.setFixedSize(300, 300)
-    slicer.util.setSliceViewerLayers(fit=True)
     slicer.app.processEvents()
     panel.ui.placeButton.click()
     assert panel.parameters.landmarks is not None and panel.ui.nextLandmarkCombo.currentData == PLACED_FIRST[0]
@@ -185,8 +181,26 @@ def test_landmarks_are_placed_by_clicks_in_the_order_of_the_template(panel, slic
     assert not panel.ui.placeButton.checked
 
 
-def test_the_rest_is_predicted_moved_and_accepted(panel):
+def yellow(view):
+    """How many pixels have the colour of predicted landmarks, shaded or not."""
+    red, green, blue = np.moveaxis(view.pixels().astype(int), -1, 0)
+    return int(((red > 120) & (abs(green - 0.8 * red) < 12) & (blue < 0.35 * red)).sum())
+
+
+def test_the_list_of_a_sample_makes_way_for_another(panel, slicer_scene):
+    pelvis(panel)
+    first = panel.parameters.landmarks
+    panel.parameters.landmarks = slicer_scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode")
+    assert not first.GetDisplayNode().GetVisibility()
+    panel.parameters.landmarks = first
+    assert first.GetDisplayNode().GetVisibility()
+
+
+def test_the_rest_is_predicted_moved_and_accepted(panel, slicer_scene):
     """The sample's first landmarks as clicks; the rest is within some mm of where the sample has them."""
+    import slicer
+
+    panel.parameters.showModel = panel.parameters.showHandles = panel.parameters.showIn3D = False
     from Sim2RealLib.mrml.markups import landmarks_of
 
     pelvis(panel)
@@ -207,11 +221,36 @@ def test_the_rest_is_predicted_moved_and_accepted(panel):
     assert "18 more are predicted" in panel.ui.landmarkProgressLabel.text
     name = predicted.GetNthControlPointLabel(0)
     predicted.SetNthControlPointPosition(0, 1.0, 2.0, 3.0)
+    panel.parameters.segmentation.GetDisplayNode().SetVisibility(False)
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    lists = slicer_scene.GetNumberOfNodesByClass("vtkMRMLMarkupsDisplayNode")
+    assert yellow(view) > 20
     panel.ui.acceptButton.click()
+    assert yellow(view) == 0
+    assert slicer_scene.GetNumberOfNodesByClass("vtkMRMLMarkupsDisplayNode") == lists - 1
     assert landmarks_of(node).keys() == set(LANDMARK_NAMES) and panel.landmarks.predicted is None
     assert landmarks_of(node)[name] == pytest.approx([1, 2, 3])
     assert not panel.ui.predictButton.enabled and not panel.ui.acceptButton.enabled
     assert set(overlay(panel)) >= {name} or f"{name} (outside)" in overlay(panel)  # the X-ray follows
+
+
+def test_only_the_point_under_the_pointer_is_named_unless_all_are_asked_for(panel):
+    from slicer_stand_in.gestures import hover, pixel_of
+
+    pelvis(panel)
+    view, points = xray_view(), overlay(panel)
+    landmarks = panel.parameters.carm.GetNodeReference("DRRSim.Landmarks")
+    assert not landmarks.GetDisplayNode().GetPointLabelsVisibility()
+    plain = view.pixels().astype(int)
+    hover(view, pixel_of(view, points["ischial_tuberosity_left"][0]))
+    name = panel.parameters.carm.GetNodeReference("DRRSim.PointedName")
+    assert name.GetNthControlPointLabel(0) == "ischial_tuberosity_left" and name.GetDisplayNode().GetVisibility()
+    named = (np.abs(view.pixels().astype(int) - plain).sum(axis=2) > 60).sum()
+    hover(view, (5, 5))
+    assert not name.GetDisplayNode().GetVisibility()
+    panel.ui.showNamesBox.setChecked(True)
+    all_named = (np.abs(view.pixels().astype(int) - plain).sum(axis=2) > 60).sum()
+    assert 50 < named < 0.3 * all_named
 
 
 def test_swapped_sides_are_said_and_a_prediction_is_discarded(panel):
@@ -247,6 +286,8 @@ def detector(panel):
 
 
 def test_detections_are_drawn_compared_and_triangulated(panel, detector):
+    import slicer
+
     from Sim2RealLib.mrml.markups import landmarks_of
 
     ui, carm = panel.ui, panel.parameters.carm
@@ -271,6 +312,10 @@ def test_detections_are_drawn_compared_and_triangulated(panel, detector):
     cells = [[table.item(row, column).text() for column in range(5)] for row in range(table.rowCount)]
     in_image = [float(row[2]) for row in cells if row[2]]
     assert 0.5 < np.median(in_image) < 3.5  # the median length of a 2D normal deviate of 1.5 px is 1.8 px
+    panel.widget.resize(430, 900)
+    ui.detectionsSection.setCollapsed(False)
+    slicer.app.processEvents()
+    assert table.horizontalScrollBar().maximum == 0 and table.item(0, 0).toolTip() == cells[0][0]
     in_space = {row[0]: float(row[4]) for row in cells if row[4]}
     assert in_space[next(iter(points))] == pytest.approx(errors[0], abs=0.06)
     ui.showRaysBox.setChecked(False)

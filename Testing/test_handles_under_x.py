@@ -13,7 +13,7 @@ TESTS = (
     "test_drrsim_panel.py::test_the_handles_turn_and_move_the_carm",
     "test_depthsim_panel.py::test_a_handle_is_dragged_and_the_tip_stays_out_of_tissue",
 )
-HINT = "no Xvfb; on Debian: apt install xvfb libxcb-cursor0"
+HINT = "no Xvfb; Resources/system_libraries.sh installs it on Debian and Ubuntu"
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason=HINT)

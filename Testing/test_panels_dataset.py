@@ -121,19 +121,20 @@ def test_a_volume_that_is_as_in_its_file_is_named_by_it(panel, tmp_path):
     import slicer
 
     from Sim2RealLib.mrml.inputs import InputFiles
+    from Sim2RealLib.mrml.node_copies import copied
 
     path = tmp_path / "ct.nrrd"
     assert slicer.util.saveNode(some_volume(), str(path))
     node = slicer.util.loadVolume(str(path))
-    assert InputFiles(tmp_path).volume(node) == path
+    assert InputFiles(tmp_path).volume(copied(node)) == path
     voxels = slicer.util.arrayFromVolume(node)
     voxels[0, 0, 0] = 99
     slicer.util.arrayFromVolumeModified(node)
-    assert InputFiles(tmp_path).volume(node).parent == tmp_path / "inputs"
+    assert InputFiles(tmp_path).volume(copied(node)).parent == tmp_path / "inputs"
     moved = slicer.util.loadVolume(str(path))
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     moved.SetAndObserveTransformNodeID(transform.GetID())
-    assert InputFiles(tmp_path).volume(moved).parent == tmp_path / "inputs"
+    assert InputFiles(tmp_path).volume(copied(moved)).parent == tmp_path / "inputs"
 
 
 def test_what_was_generated_is_known_until_it_is_changed(slicer_scene, tmp_path):
@@ -141,22 +142,23 @@ def test_what_was_generated_is_known_until_it_is_changed(slicer_scene, tmp_path)
 
     from Sim2RealLib.mrml.inputs import generated_anatomy, mark_generated
     from Sim2RealLib.mrml.markups import make_landmarks
+    from Sim2RealLib.mrml.node_copies import copied
 
     ct, points = some_volume(), make_landmarks(slicer.mrmlScene, {"a": np.array([1.0, 2.0, 3.5])}, "landmarks")
     for node in (ct, points):
         mark_generated(node, {"kind": "pelvis", "seed": 3})
-    assert generated_anatomy(ct, points) == {"kind": "pelvis", "seed": 3}
-    assert generated_anatomy(ct, some_volume("other")) is None
+    assert generated_anatomy(copied(ct), copied(points)) == {"kind": "pelvis", "seed": 3}
+    assert generated_anatomy(copied(ct), copied(some_volume("other"))) is None
     slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear(0)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     ct, points = slicer.util.getNode("CT"), slicer.util.getNode("landmarks")
-    assert generated_anatomy(ct, points) == {"kind": "pelvis", "seed": 3}
+    assert generated_anatomy(copied(ct), copied(points)) == {"kind": "pelvis", "seed": 3}
     points.SetNthControlPointPosition(0, 1.0, 2.0, 3.6)
-    assert generated_anatomy(ct, points) is None
-    assert generated_anatomy(ct) is not None
+    assert generated_anatomy(copied(ct), copied(points)) is None
+    assert generated_anatomy(copied(ct)) is not None
     ct.SetAttribute("Sim2Real.Generated", "no json")
-    assert generated_anatomy(ct) is None
+    assert generated_anatomy(copied(ct)) is None
 
 
 def test_a_recipe_is_saved_and_loaded(panel, tmp_path):
@@ -175,6 +177,11 @@ def test_a_recipe_is_saved_and_loaded(panel, tmp_path):
         panel.section.load(tmp_path / "my.yaml")
     assert "many" in panel.job_row.text
     assert panel.parameters.count == 7
+
+
+def test_a_recipe_that_cannot_be_written_is_said_in_a_sentence(panel, tmp_path):
+    panel.section.save(tmp_path / "no such folder" / "my.yaml")
+    assert finished(panel) == f"{tmp_path}/no such folder/my.yaml cannot be written: No such file or directory."
 
 
 def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):

@@ -24,6 +24,7 @@ def test_a_generated_pelvis_is_made_here(samples):
     assert low <= -1000 < 1000 < high
     assert segmentation.GetSegmentation().GetNumberOfSegments() > 5
     assert landmarks.GetNumberOfControlPoints() == 23
+    assert shown_in_red() == ct.GetID()
 
 
 @pytest.mark.slow
@@ -44,6 +45,14 @@ def test_the_real_ct_comes_with_named_organs(samples, real_data):
     assert ct.GetImageData().GetDimensions() == (122, 101, 112)
     names = set(organs.GetSegmentation().GetSegmentIDs())
     assert {"liver", "sacrum", "hip_left", "hip_right", "colon"} <= names
+    assert shown_in_red() == ct.GetID()
+
+
+def shown_in_red():
+    import slicer
+
+    node = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    return slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node).GetBackgroundVolumeID()
 
 
 def test_the_real_ct_is_not_downloaded_here_and_never_without_its_checksum(samples):

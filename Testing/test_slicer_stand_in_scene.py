@@ -245,7 +245,9 @@ print(slicer.app.platformName, sum((a - b) ** 2 for a, b in zip(before, after)) 
 """
 
 
-@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb; on Debian: apt install xvfb libxcb-cursor0")
+@pytest.mark.skipif(
+    shutil.which("Xvfb") is None, reason="no Xvfb; Resources/system_libraries.sh installs it on Debian and Ubuntu"
+)
 def test_a_drag_in_a_window_of_an_x_server_turns_the_camera():
     here = Path(__file__).parent
     reading, writing = os.pipe()

@@ -77,14 +77,19 @@ def make_panel_class() -> type:
         def parameters_changed(self):
             self.section.update()
 
-        def recipe(self, inputs):
-            volume = self.parameters.volume
-            return {
+        def missing(self):
+            return ""
+
+        def recipe(self):
+            from Sim2RealLib.mrml.node_copies import copied
+
+            volume = self.parameters.volume and copied(self.parameters.volume)
+            content = {
                 "views": {"count": self.parameters.count},
-                "input": {"volume": None if volume is None else str(inputs.volume(volume))},
                 "pause_s": self.pause_s,
                 "fail_at": self.fail_at,
             }
+            return lambda inputs: content | {"input": {"volume": volume and str(inputs.volume(volume))}}
 
         def apply_recipe(self, recipe):
             self.parameters.count = recipe.views.count

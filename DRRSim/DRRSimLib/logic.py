@@ -12,6 +12,7 @@ import slicer
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import landmarks_of
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.scenes import scene_or_slicers
 from Sim2RealLib.mrml.volumes import make_volume
 from Sim2RealLib.recipe import validate
@@ -115,7 +116,7 @@ class XrayLogic:
         inputs = InputFiles(Path(folder))
         content = {
             "simulator": "drr",
-            "input": input_section(inputs, ct, segmentation, landmarks),
+            "input": input_section(inputs, *(node and copied(node) for node in (ct, segmentation, landmarks))),
             "carm": carm_section(carm),
             **sections,
         }

@@ -62,6 +62,7 @@ class DrrParameters:
     windowIsSigmoid: bool = True
     polarity: Annotated[str, Choice([BONE_WHITE, BONE_DARK])] = BONE_WHITE
     showLandmarks: bool = True
+    showNames: bool = False
     showMasks: bool = False
     maskOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.8
     showIn3D: bool = True

@@ -8,8 +8,11 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import FloatRange
 
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.panels.dataset_section import DatasetSection
+from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
+from Sim2RealLib.panels.views import hide, show_in_slices
 
 from .mrml.carm_nodes import device_of
 from .mrml.patient_nodes import add_pelvis
@@ -17,6 +20,7 @@ from .mrml.xray_view import VIEW
 from .panels.carm_section import CArmSection
 from .panels.detection_section import DetectionSection
 from .panels.landmark_section import LandmarkSection
+from .panels.pointed_name import PointedName
 from .panels.pose_parameters import recipe_of
 from .panels.recipe_source import DrrRecipeSource
 from .panels.sample import pelvis_steps
@@ -34,15 +38,18 @@ class DrrPanel(Panel):
 
     def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
         super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
-        self.carm, self.xray = CArmSection(self), XraySection(self)
+        self.carm = CArmSection(self)
+        self.xray = XraySection(self, self.carm.step_back)
         self.landmarks = LandmarkSection(self, self.xray.show_landmarks)
         self.detections = DetectionSection(self, self.xray)
         self.dataset = DatasetSection(self, DrrRecipeSource(self, self.carm, self.xray), VIEW)
+        self._pointed = PointedName(self)
+        self.inputs = InputWatch(self, self.refresh)
         self.sample_spacing_mm = SAMPLE_SPACING_MM
         self._removal = qt.QTimer()
         self._removal.setSingleShot(True)
         self._removal.setInterval(0)
-        self._removal.connect("timeout()", self.parameters_changed)
+        self._removal.connect("timeout()", self.refresh)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._node_removed)
         self.ui.sampleButton.connect("clicked(bool)", lambda _checked: self.make_sample())
         self.ui.aroundButton.connect("clicked(bool)", lambda _checked: self.view_around())
@@ -54,20 +61,29 @@ class DrrPanel(Panel):
     def exit(self) -> None:
         self.carm.exit()
         self.landmarks.exit()
+        self.inputs.follow()
         super().exit()
 
     def parameters_changed(self) -> None:
         self.ui.sampleButton.enabled = not self.worker.busy
+        if self.parameters is not None:
+            self.inputs.follow(self.parameters.ct, self.parameters.segmentation)
         sections = (self.carm, self.xray, self.landmarks, self.detections, self.dataset)
-        for update in (lambda: recipe_of(self.parameters), *(section.update for section in sections)):
-            if self.parameters is not None:
-                with self.attempt():
-                    update()
+        self.update_each(self._require_recipe, *(section.update for section in sections))
 
     def scene_closes(self) -> None:
+        self.inputs.follow()
         self.landmarks.exit()
         self.xray.forget()
         self.detections.forget()
+
+    def _require_recipe(self) -> None:
+        """Say that the recipe of a scene is forgotten: once, and until something else is said, for it cannot be mended
+        by a change."""
+        try:
+            recipe_of(self.parameters)
+        except Sim2RealError as error:
+            self.job_row.end(str(error))
 
     def _node_removed(self, scene: Any, _event: str) -> None:
         """A node is about to go; what the panel shows of it follows when it is gone."""
@@ -80,9 +96,11 @@ class DrrPanel(Panel):
 
         def made(pelvis: Any) -> None:
             ct, segmentation, landmarks = add_pelvis(slicer.mrmlScene, *pelvis)
+            hide(self.parameters.segmentation)
             modified = self.parameters.parameterNode.StartModify()
             self.parameters.ct, self.parameters.segmentation = ct, segmentation
             self.parameters.landmarks = landmarks
+            show_in_slices(ct)
             self.parameters.parameterNode.EndModify(modified)
 
         self.run(_("Making a pelvis"), pelvis_steps(anatomy), made)

@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 
 from Sim2RealLib.mrml.inputs import InputFiles
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.scenes import scene_or_slicers
 from Sim2RealLib.recipe import validate
 
@@ -143,7 +144,8 @@ class EndoscopyLogic:
         Inputs that have no file are written below the folder. sections: of the recipe, such as `views={"count": 50}`.
         """
         inputs = InputFiles(Path(folder))
-        content = {"input": input_section(inputs, ct, segmentation, self.search), **sections}
+        copies = copied(ct), segmentation and copied(segmentation)
+        content = {"input": input_section(inputs, *copies, self.search), **sections}
         recipe = self._recipe(endoscope, content)
         for _ in inputs.write():
             pass

@@ -7,7 +7,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from Sim2RealLib.panels.dataset_section import DatasetSection
+from Sim2RealLib.panels.input_watch import InputWatch
 from Sim2RealLib.panels.panel import Panel, shared_ui
+from Sim2RealLib.panels.views import hide, show_in_slices
 
 from .colon import ColonScan
 from .found_colon import FoundLumen
@@ -38,6 +40,7 @@ class DepthPanel(Panel):
         self.prediction = PredictionSection(self, self.rendering, self.frame)
         source = EndoscopyRecipeSource(self, self.colon, self.make_sample)
         self.dataset = DatasetSection(self, source, FRAME)
+        self.inputs = InputWatch(self, self.refresh)
         self._sections = (
             self.colon,
             self.endoscope,
@@ -56,15 +59,19 @@ class DepthPanel(Panel):
     def exit(self) -> None:
         self.endoscope.exit()
         self.live.exit()
+        self.inputs.follow()
         super().exit()
 
     def parameters_changed(self) -> None:
         if self.parameters is not None:
-            for section in self._sections:
-                section.update()
+            parameters = self.parameters
+            points = parameters.bridgePoints, parameters.excludedPoints
+            self.inputs.follow(parameters.ct, parameters.segmentation, *points)
             self.ui.sampleButton.enabled = not self.worker.busy
+            self.update_each(*(section.update for section in self._sections))
 
     def scene_closes(self) -> None:
+        self.inputs.follow()
         for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
             section.forget()
 
@@ -74,9 +81,11 @@ class DepthPanel(Panel):
         def made(result: tuple[Any, Any]) -> None:
             scanned, anatomy = result
             parameters = self.parameters
+            hide(parameters.lumen, parameters.path, parameters.segmentation)
             sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy)
             keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
             self.colon.keeper.learn(keys, FoundLumen(None, anatomy))
+            show_in_slices(sample.ct)
             modified = parameters.parameterNode.StartModify()
             parameters.ct, parameters.segmentation, parameters.path = sample
             parameters.lumen = None

@@ -43,6 +43,7 @@ def main(folder: Path, modules: list[str]) -> None:
     for name in ("Sim2Real", *TOURS):
         load_scripted_module(ROOT / name / f"{name}.py")
     slicer.app.startupCompleted()
+    slicer.util.mainWindow().resize(*SIZE_PX)
     for name, tour in TOURS.items():
         if not modules or name in modules:
             slicer.mrmlScene.Clear(0)
@@ -53,6 +54,7 @@ def main(folder: Path, modules: list[str]) -> None:
 def tour_of_drrsim(panel: Any, folder: Path) -> None:
     from drrsim_steps import PerturbedTruth
     from DRRSimLib.detection.detector import DETECTORS
+    from DRRSimLib.panels.room import look_at
     from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
 
     parameters, ui = panel.parameters, panel.ui
@@ -61,10 +63,11 @@ def tour_of_drrsim(panel: Any, folder: Path) -> None:
     parameters.primaryDeg, parameters.secondaryDeg = 28.0, 12.0
     parameters.showMasks = True
     settle(panel)
-    look_from((-2300.0, 1200.0, 1000.0))
+    look_at(parameters.carm)
     picture(folder / "drrsim.png")
 
-    truth = landmarks_of(parameters.landmarks)
+    sample = parameters.landmarks
+    truth = landmarks_of(sample)
     parameters.showMasks = False
     parameters.landmarks = make_landmarks(parameters.ct.GetScene(), {n: truth[n] for n in CLICKED}, "my landmarks")
     show_only(ui, "landmarksSection")
@@ -78,7 +81,8 @@ def tour_of_drrsim(panel: Any, folder: Path) -> None:
     ui.discardButton.click()
     parameters.showModel = parameters.showHandles = parameters.showIn3D = True
     DETECTORS.append(PerturbedTruth(truth, lambda: panel.xray.image.view))
-    parameters.landmarks = make_landmarks(parameters.ct.GetScene(), truth, "true landmarks")
+    parameters.landmarks.GetDisplayNode().SetVisibility(False)
+    parameters.landmarks = sample
     show_only(ui, "detectionsSection")
     for primary_deg in (-25.0, 25.0):
         parameters.primaryDeg = primary_deg
@@ -102,7 +106,6 @@ def tour_of_drrsim(panel: Any, folder: Path) -> None:
         ui.openDatasetButton.click()
         settle(panel)
         ui.frameSlider.setValue(7)
-        look_from((-2300.0, 1200.0, 1000.0))
         picture(folder / "drrsim_dataset.png")
 
 

@@ -100,7 +100,15 @@ class CoreIOManager:
         }
         options = sum(bit for name, bit in names.items() if properties.get(name))
         options |= _AUTO_WINDOW if properties.get("autoWindowLevel", True) else 0
-        return [self._logic("Volumes").AddArchetypeVolume(path, _name(path, properties), options)]
+        node = self._logic("Volumes").AddArchetypeVolume(path, _name(path, properties), options)
+        if node is not None and properties.get("show", True):
+            selection = self._application_logic.GetSelectionNode()
+            if node.IsA("vtkMRMLLabelMapVolumeNode"):
+                selection.SetActiveLabelVolumeID(node.GetID())
+            else:
+                selection.SetActiveVolumeID(node.GetID())
+            self._application_logic.PropagateVolumeSelection(1)
+        return [node]
 
     def _read_segmentation(self, path: str, properties: dict) -> list:
         opaque = bool(properties.get("autoOpacities", True))

@@ -1,16 +1,32 @@
 """Laparoscopic scenes, nodes in and nodes out, without Qt: in Slicer, its console, or headless on slicer-core."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.geometry import transform_points
+from Sim2RealLib.job import Done
 from Sim2RealLib.mrml.subject_hierarchy import file_under
+from Sim2RealLib.mrml.volumes import volume_of
+from Sim2RealLib.volume import Volume
 
 from .fulcrum import ANTERIOR, FulcrumPose, aim
-from .mrml.anatomy import classes_of, make_skin, middle_of, on_skin, organ_parts, show_organs
+from .mrml.anatomy import (
+    SKIN,
+    classes_of,
+    middle_of,
+    on_skin,
+    organ_parts,
+    require_segments,
+    show_organs,
+    show_skin,
+    skin_surface,
+)
 from .mrml.frames import PICTURE, TRANSLATION, ras_from_pixels, show_labels, show_picture
 from .mrml.instruments import (
     LAPAROSCOPE,
@@ -28,6 +44,7 @@ from .mrml.instruments import (
     trocars_of,
 )
 from .mrml.preview import GeometryFrame, GeometryPreview, Part
+from .mrml.segment_surfaces import Labelmap, give_surfaces, labelmaps_without_surfaces, state_of, surface_steps
 from .mrml.trocars import add_trocar, make_trocars, trocar_names, trocar_position
 from .organs import LIVER
 from .scene import CameraPlace, Laparoscope, LaparoscopicScene, Tool, ToolKind
@@ -41,8 +58,37 @@ WITHOUT_SKIN_MM = 130.0
 """From the middle of the liver to the wall, where no skin is known."""
 BEFORE_CAMERA_MM = 50.0
 """Where a new tool's tip points to."""
-SKIN = "Translate.Skin"
-"""Role of a CT's reference to its skin."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneSurfaces:
+    """What a scene shows of an anatomy: surfaces by segment ID and the skin, each where it was not there yet.
+
+    state: of the segmentation that they were made of.
+    """
+
+    state: tuple[Any, ...]
+    segments: Mapping[str, vtk.vtkPolyData]
+    skin: vtk.vtkPolyData | None
+
+
+def surfaces_of(
+    segmentation: "slicer.vtkMRMLSegmentationNode", ct: "slicer.vtkMRMLScalarVolumeNode | None" = None
+) -> Iterator[Done]:
+    """Steps, for any thread, that return the `SceneSurfaces` of nodes, which are read now.
+
+    Sim2RealError: no segments, segments without a name; from the steps, a CT that shows no skin.
+    """
+    require_segments(segmentation)
+    without_skin = ct is not None and ct.GetNodeReference(SKIN) is None
+    volume = volume_of(ct) if without_skin else None
+    return _surface_steps(state_of(segmentation), labelmaps_without_surfaces(segmentation), volume)
+
+
+def _surface_steps(state: tuple[Any, ...], labelmaps: tuple[Labelmap, ...], ct: Volume | None) -> Iterator[Done]:
+    segments = yield from surface_steps(labelmaps)
+    yield Done(0, 0, "skin")
+    return SceneSurfaces(state, segments, None if ct is None else skin_surface(ct))
 
 
 def set_up(
@@ -50,18 +96,24 @@ def set_up(
     ct: "slicer.vtkMRMLScalarVolumeNode | None" = None,
     trocars: "slicer.vtkMRMLMarkupsFiducialNode | None" = None,
     optics: Laparoscope | None = None,
+    surfaces: SceneSurfaces | None = None,
 ) -> "tuple[slicer.vtkMRMLMarkupsFiducialNode, slicer.vtkMRMLLinearTransformNode]":
     """Show the organs and the skin; make what is not there of trocars and a laparoscope that looks at the liver.
 
     A first trocar is proposed where the gas would lift the skin to, or a skin that is assumed where no CT is given.
+    surfaces: what the steps of `surfaces_of` returned; without them they are made here, which takes seconds.
+    Sim2RealError as for these, and if a node was changed or removed since.
     """
+    surfaces = surfaces or _returned_by(surfaces_of(segmentation, ct))
     scene = segmentation.GetScene()
+    if scene is None or surfaces.state != state_of(segmentation) or (ct is not None and ct.GetScene() is None):
+        raise Sim2RealError("The segmentation or the CT was changed meanwhile. Set up the scene again.")
+    give_surfaces(segmentation, surfaces.segments)
     show_organs(segmentation)
     target = middle_of(segmentation, LIVER)
     skin = ct.GetNodeReference(SKIN) if ct is not None else None
-    if ct is not None and skin is None:
-        skin = make_skin(ct)
-        ct.SetNodeReferenceID(SKIN, skin.GetID())
+    if surfaces.skin is not None and skin is None:
+        skin = show_skin(ct, surfaces.skin)
     trocars = trocars or make_trocars(scene)
     if not trocar_names(trocars):
         entry = on_skin(skin, target, FROM_LIVER) if skin is not None else None
@@ -170,6 +222,15 @@ def build(
     for tool in described.tools:
         make_instrument(trocars, Instrument(tool.kind, ids[tool.trocar], tool.opening_deg), tool.pose)
     return trocars, laparoscope
+
+
+def _returned_by(steps: Iterator[Done]) -> Any:
+    """Take all steps; what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def _add_laparoscope(

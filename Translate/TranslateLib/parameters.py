@@ -45,3 +45,5 @@ class TranslateParameters:
     styleSeed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
     styleImage: Path
     translationOpacity: Annotated[float, WithinRange(0, 1)] = 1.0
+
+    datasetFolder: Path

@@ -10,15 +10,17 @@ import slicer
 from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.panel import Panel, shared_ui
 from Sim2RealLib.recipe import read_recipe, to_yaml, validate
 
-from .logic import build, describe, laparoscope_in, set_up
+from .logic import SceneSurfaces, build, describe, laparoscope_in, set_up, surfaces_of
 from .mrml.anatomy import examine_segmentation, middle_of
 from .mrml.instruments import instrument_of, set_optics, trocars_of
 from .organs import LIVER, OrganFindings
+from .panels.dataset_section import MachineOnlySection
 from .panels.frame_section import FrameSection
 from .panels.instrument_section import InstrumentSection
+from .panels.sample import add_sample, sample_steps
 from .scene import Laparoscope, LaparoscopicScene
 
 YAML = "YAML (*.yaml *.yml)"
@@ -28,9 +30,10 @@ class TranslatePanel(Panel):
     """Binds Translate.ui to the parameter node; what the library cannot do yet is off, with the reason beside it."""
 
     def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
-        super().__init__(ui_path, parameter_node)
+        super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
         self.frames = FrameSection(self)
         self.instruments = InstrumentSection(self, self.frames.changed)
+        self.dataset = MachineOnlySection(self)
         self._segmentation: Any = None
         for button, action in (
             (self.ui.sampleButton, self.load_sample),
@@ -72,32 +75,40 @@ class TranslatePanel(Panel):
         if laparoscope is not None and instrument_of(laparoscope).optics != self._optics():
             set_optics(laparoscope, self._optics())
             self.frames.changed()
-        self.ui.setUpButton.setEnabled(parameters.segmentation is not None)
+        self.ui.sampleButton.setEnabled(not self.worker.busy)
+        self.ui.setUpButton.setEnabled(parameters.segmentation is not None and not self.worker.busy)
         self.ui.saveSceneButton.setEnabled(laparoscope is not None)
-        self.instruments.update()
-        self.frames.update()
+        for section in (self.instruments, self.frames, self.dataset):
+            section.update()
 
     def load_sample(self) -> None:
-        """Load the sample abdomen, from the internet if it is not in Slicer's cache."""
-        from SampleData import SampleDataLogic
+        """Load the sample abdomen, from the internet if it is not in Slicer's cache, and choose it as input."""
 
-        source = SampleDataLogic().sourceForSampleName("AbdomenPelvisCT")
-        self.parameters.ct, self.parameters.segmentation = source.customDownloader(source)
+        def read(sample: tuple[Any, ...]) -> None:
+            modified = self.parameters.parameterNode.StartModify()
+            self.parameters.ct, self.parameters.segmentation = add_sample(*sample)
+            self.parameters.parameterNode.EndModify(modified)
+
+        self.run(_("Loading the sample abdomen"), sample_steps(), read)
 
     def set_up(self) -> None:
         """Show the anatomy, and make a laparoscope if there is none."""
-        parameters, first = self.parameters, self.parameters.laparoscope is None
-        slicer.app.setOverrideCursor(qt.Qt.WaitCursor)
-        try:
-            _trocars, laparoscope = set_up(parameters.segmentation, parameters.ct, parameters.trocars, self._optics())
-        finally:
-            slicer.app.restoreOverrideCursor()
-        self._take(laparoscope)
-        self._show_findings()
-        self.frames.show()
-        if first:
-            self.frames.look_at_patient(middle_of(parameters.segmentation, LIVER))
-            self.job_row.end(_("A first trocar lies where the gas would lift the wall to. Drag it, or place your own."))
+        segmentation, ct = self.parameters.segmentation, self.parameters.ct
+
+        def made(surfaces: SceneSurfaces) -> None:
+            first = self.parameters.laparoscope is None
+            _trocars, laparoscope = set_up(segmentation, ct, self.parameters.trocars, self._optics(), surfaces)
+            self._take(laparoscope)
+            if not self._entered:
+                return
+            self._show_findings()
+            self.frames.show_soon(middle_of(segmentation, LIVER) if first else None)
+            if first:
+                self.job_row.end(
+                    _("A first trocar lies where the gas would lift the wall to. Drag it, or place your own.")
+                )
+
+        self.run(_("Making surfaces"), surfaces_of(segmentation, ct), made)
 
     def ask_save(self) -> None:
         path = qt.QFileDialog.getSaveFileName(self.widget, _("Save scene"), "scene.yaml", YAML)

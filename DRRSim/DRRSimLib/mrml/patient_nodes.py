@@ -13,11 +13,12 @@ from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.mrml.generated_labels import TABLE, mark_generated_labels
 from Sim2RealLib.mrml.inputs import mark_generated
 from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
-from Sim2RealLib.mrml.segmentations import labels_of, make_segmentation
+from Sim2RealLib.mrml.segmentations import SegmentationCopy, copy_of_segmentation, labels_in, make_segmentation
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.mrml.transforms import to_array, world_from_node
-from Sim2RealLib.mrml.volumes import ct_of, make_volume
+from Sim2RealLib.mrml.volumes import copy_of_volume, ct_in, make_volume
 from Sim2RealLib.simulation import LabelClass
+from Sim2RealLib.volume import Volume
 
 from ..anatomy import Anatomy, whole_hu
 from ..phantom import Phantom
@@ -31,13 +32,18 @@ def anatomy_of(
     landmarks: "slicer.vtkMRMLMarkupsFiducialNode | None" = None,
 ) -> Anatomy:
     """The anatomy that nodes hold, in world coordinates. Sim2RealError for what is wrong with a node."""
-    hu, record = ct_of(ct)
+    placed = {} if landmarks is None else landmarks_of(landmarks)
+    return anatomy_in(copy_of_volume(ct), None if segmentation is None else copy_of_segmentation(segmentation), placed)
+
+
+def anatomy_in(ct: Volume, segmentation: SegmentationCopy | None, placed: Mapping[str, np.ndarray]) -> Anatomy:
+    """The same of copies of the nodes and of landmarks' positions; on any thread."""
+    hu, record = ct_in(ct)
     records, labels, classes, groups = [record], None, (), label_groups(TABLE)
     if segmentation is not None:
-        label_map, record = labels_of(segmentation, hu, TABLE)
+        label_map, record = labels_in(segmentation, hu, TABLE)
         records.append(record)
         labels, classes, groups = label_map.labels, label_map.classes, label_map.groups
-    placed = {} if landmarks is None else landmarks_of(landmarks)
     return Anatomy(whole_hu(hu), labels, classes, groups, placed, implants=(), inputs=tuple(records))
 
 

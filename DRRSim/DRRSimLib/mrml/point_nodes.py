@@ -7,18 +7,18 @@ import numpy as np
 import slicer
 import vtk
 
-from Sim2RealLib.mrml.owned_nodes import own
+from Sim2RealLib.mrml.owned_nodes import own, owned
 
 from ..acquisition.carm import XrayView
 from ..acquisition.detector_plane import detector_points_ras
 from ..detection.detector import Detection
 
-LANDMARKS, DETECTIONS = "DRRSim.Landmarks", "DRRSim.Detections"
+LANDMARKS, DETECTIONS, NAME = "DRRSim.Landmarks", "DRRSim.Detections", "DRRSim.PointedName"
 """Roles of the C-arm's references."""
 
 VISIBLE_COLOR, HIDDEN_COLOR, DETECTED_COLOR = (0.35, 0.95, 0.55), (0.62, 0.64, 0.68), (1.0, 0.55, 0.15)
-GLYPH_PERCENT, TEXT_PERCENT = 1.5, 2.0
-"""Size of points and of their names, as a share of the view."""
+GLYPH_PERCENT, TEXT_PERCENT, NAME_PERCENT = 1.5, 2.0, 3.0
+"""Size of points, of their names, and of a single name, as a share of the view."""
 
 
 def show_landmarks(
@@ -52,6 +52,39 @@ def show_detections(
     return node
 
 
+def show_names(carm: "slicer.vtkMRMLLinearTransformNode", shown: bool) -> None:
+    """Show or hide the names of all points."""
+    for role in (LANDMARKS, DETECTIONS):
+        if (node := owned(carm, role)) is not None:
+            node.GetDisplayNode().SetPointLabelsVisibility(shown)
+
+
+def show_name_near(carm: "slicer.vtkMRMLLinearTransformNode", place_ras: Sequence[float], within_mm: float) -> None:
+    """Name the point that lies nearest to a place, of those that are shown within a distance; else none."""
+    nodes = [node for role in (DETECTIONS, LANDMARKS) if (node := owned(carm, role)) and _is_shown(node)]
+    found = [
+        (float(np.linalg.norm(np.subtract(node.GetNthControlPointPosition(number), place_ras))), node, number)
+        for node in nodes
+        for number in range(node.GetNumberOfControlPoints())
+    ]
+    distance_mm, node, number = min(found, key=lambda entry: entry[0], default=(np.inf, None, 0))
+    if distance_mm >= within_mm:
+        if (name := owned(carm, NAME)) is not None:
+            name.GetDisplayNode().SetVisibility(False)
+        return
+    name = own(carm, NAME, _make_points, "X-ray name")
+    display = name.GetDisplayNode()
+    display.SetPointLabelsVisibility(True)
+    display.SetTextScale(NAME_PERCENT)
+    position = np.array([node.GetNthControlPointPosition(number)])
+    _set_points(name, [node.GetNthControlPointLabel(number)], position, [True])
+    display.SetVisibility(True)
+
+
+def _is_shown(node: "slicer.vtkMRMLMarkupsFiducialNode") -> bool:
+    return bool(node.GetDisplayNode().GetVisibility())
+
+
 def _make_points(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLMarkupsFiducialNode":
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.CreateDefaultDisplayNodes()
@@ -61,6 +94,7 @@ def _make_points(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLMark
     display.SetColor(HIDDEN_COLOR)
     display.SetGlyphScale(GLYPH_PERCENT)
     display.SetTextScale(TEXT_PERCENT)
+    display.SetPointLabelsVisibility(False)
     display.SetVisibility3D(False)
     return node
 

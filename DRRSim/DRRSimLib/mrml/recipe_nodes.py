@@ -8,20 +8,18 @@ import slicer
 
 from Sim2RealLib.mrml.generated_labels import TABLE, are_generated_labels
 from Sim2RealLib.mrml.inputs import InputFiles, generated_anatomy
-from Sim2RealLib.mrml.volumes import volume_of
+from Sim2RealLib.mrml.node_copies import NodeCopy
+from Sim2RealLib.volume_io import require_finite
 
 from ..acquisition.carm import DEVICES
 from .carm_nodes import device_of, pose_of
 
 
 def input_section(
-    inputs: InputFiles,
-    ct: "slicer.vtkMRMLScalarVolumeNode",
-    segmentation: "slicer.vtkMRMLSegmentationNode | None",
-    landmarks: "slicer.vtkMRMLMarkupsFiducialNode | None",
+    inputs: InputFiles, ct: NodeCopy, segmentation: NodeCopy | None, landmarks: NodeCopy | None
 ) -> dict[str, Any]:
-    """`input` of a recipe: an anatomy where all three nodes still are what was generated, else files."""
-    volume = volume_of(ct)
+    """`input` of a recipe: an anatomy where all three nodes still are what was generated, else files. On any thread."""
+    volume = require_finite(ct.content)
     if segmentation is not None and landmarks is not None:
         anatomy = generated_anatomy(ct, landmarks)
         if anatomy is not None and are_generated_labels(segmentation, volume, anatomy):

@@ -61,5 +61,6 @@ def _make_points(scene: "slicer.vtkMRMLScene", name: str) -> "slicer.vtkMRMLMark
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetSelectedColor(POINT_COLOR)
     node.GetDisplayNode().SetTextScale(TEXT_PERCENT)
+    node.GetDisplayNode().SetPointLabelsVisibility(False)
     node.SetLocked(True)
     return node

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
-from Sim2RealLib.mrml.volumes import ct_of
+from Sim2RealLib.mrml.volumes import copy_of_volume, ct_in
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose, clamp_angles, limit_problems
@@ -28,6 +28,7 @@ from ..mrml.carm_nodes import (
     show_handles,
     show_parts,
 )
+from ..mrml.patient_nodes import state_of
 from .labels import say
 from .pose_parameters import (
     chosen_device,
@@ -52,6 +53,12 @@ VIEW_BUTTONS = (
 )
 """Buttons and their standard views; the keys are Alt+1 to Alt+9 in this order."""
 
+CONTROLS = (
+    *("primarySlider", "secondarySlider", "inPlaneSlider", "sourceToDetectorSlider", "sourceToIsocenterSlider"),
+    *("isocenterRBox", "isocenterABox", "isocenterSBox", "centerOnCtButton", "showModelBox", "showHandlesBox"),
+)
+"""Widgets that need a CT and a C-arm."""
+
 STEP_DEG = 5.0
 ARROWS = {
     "Alt+Left": (-STEP_DEG, 0.0),
@@ -68,8 +75,9 @@ class CArmSection:
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
         self._observed: Any = None
-        self._applying = False
-        self._sought: Any = None
+        self._applying = self._aside = False
+        self._sought: tuple[Any, ...] | None = None
+        self._problem: BaseException | None = None
         self._said_of: CArmPose | None = None
         self._shortcuts: list[Any] = []
         ui = panel.ui
@@ -110,21 +118,23 @@ class CArmSection:
     def update(self) -> None:
         """Let the C-arm be what is set; make one where there is a CT and none yet."""
         parameters, ui = self._panel.parameters, self._panel.ui
-        there = self.carm is not None
+        there = self.carm is not None and parameters.ct is not None
         if self.carm is not self._observed:
             self._observe(self.carm)
             self._sought = None
-            if there:  # it may have been moved while nobody looked
+            if self.carm is not None:  # it may have been moved while nobody looked
                 with self._panel.attempt(), self._modified():
                     set_pose_parameters(parameters, pose_of(self.carm))
-        for widget in (ui.primarySlider, ui.secondarySlider, ui.inPlaneSlider, ui.centerOnCtButton):
-            widget.enabled = there
+        for widget in CONTROLS:
+            getattr(ui, widget).enabled = there
         ui.centerOnLandmarksButton.enabled = there and parameters.landmarks is not None
         if not there:
             for name, _view in VIEW_BUTTONS:
                 getattr(ui, name).enabled = False
             ui.anglesLabel.setText(_("Choose a CT, or make a sample pelvis"))
-            if parameters.ct is not None:
+            if parameters.ct is None:
+                self._sought = None
+            elif self.carm is None:
                 self._make()
             return
         with self._applied():
@@ -139,9 +149,25 @@ class CArmSection:
                 self._say([], pose)
             if not same_pose(pose, pose_of(self.carm)):
                 place(self.carm, pose)
-            show_parts(self.carm, parameters.showModel)
-            show_handles(self.carm, parameters.showHandles)
+            self._show()
         ui.anglesLabel.setText(f"<b>{pose.words}</b>")
+
+    def step_aside(self) -> bool:
+        """Hide the C-arm, since a stored frame is shown that it did not take; whether it was there before."""
+        before, self._aside = self._aside, True
+        self._show()
+        return not before
+
+    def step_back(self) -> None:
+        """Show the C-arm as is set, since its own X-ray is shown."""
+        if self._aside:
+            self._aside = False
+            self._show()
+
+    def _show(self) -> None:
+        if self.carm is not None:
+            show_parts(self.carm, self._panel.parameters.showModel and not self._aside)
+            show_handles(self.carm, self._panel.parameters.showHandles and not self._aside)
 
     def go_to(self, view: str) -> None:
         """Turn the C-arm to a standard view."""
@@ -183,11 +209,17 @@ class CArmSection:
             self.center_on_ct()
 
     def _make(self) -> None:
-        """A C-arm about the landmarks, or about the body as soon as it is found; the body of a CT is sought once."""
+        """A C-arm about the landmarks, or about the body as soon as it is found; the body of a CT is sought once.
+
+        What is wrong with a CT is raised as long as it stays the same.
+        """
         parameters = self._panel.parameters
-        if self._sought is parameters.ct:
+        state = state_of(parameters.ct)
+        if self._sought == state:
+            if self._problem is not None:
+                raise self._problem
             return
-        self._sought = parameters.ct
+        self._sought, self._problem = state, None
         landmarks = landmarks_of(parameters.landmarks) if parameters.landmarks is not None else {}
         if landmarks:
             self._make_at(np.mean(list(landmarks.values()), axis=0).tolist())
@@ -202,7 +234,7 @@ class CArmSection:
         pose = replace(chosen_pose(parameters, device), isocenter_ras=tuple(isocenter_ras))
         carm = make_carm(slicer.mrmlScene, device, clamp_angles(device, pose))
         show_layout()
-        look_at(np.array(isocenter_ras))
+        look_at(carm)
         with self._modified():
             set_pose_parameters(parameters, pose)
             parameters.carm = carm
@@ -212,14 +244,24 @@ class CArmSection:
         ct = self._panel.parameters.ct
         if ct is None:
             raise Sim2RealError(_("Choose a CT first."))
-        volume, _record = ct_of(ct)
+        try:
+            voxels = copy_of_volume(ct)
+        except Sim2RealError as error:
+            self._problem = error
+            raise
 
         def answered(isocenter_ras: np.ndarray) -> None:
             parameters = self._panel.parameters
             if parameters is not None and parameters.ct is ct:
                 self._do(found, isocenter_ras.tolist())
 
-        self._panel.worker.request("isocenter", lambda: body_center_ras(volume), answered, self._panel.fail)
+        def failed(error: BaseException) -> None:
+            parameters = self._panel.parameters
+            if parameters is not None and parameters.ct is ct:
+                self._problem = error
+                self._panel.fail(error)
+
+        self._panel.worker.request("isocenter", lambda: body_center_ras(ct_in(voxels)[0]), answered, failed)
 
     def _set(self, change: Any) -> None:
         """Change the pose; what the device cannot reach is said and left."""

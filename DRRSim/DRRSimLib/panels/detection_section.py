@@ -17,8 +17,8 @@ from ..detection.detector import DETECTORS, Detection, pixel_errors
 from ..detection.triangulation import Ray, Triangulation, back_project, triangulate
 from ..fluoroscope import XrayImage
 from ..mrml.carm_nodes import is_carm
-from ..mrml.point_nodes import show_detections
-from ..mrml.space_nodes import RAYS, show_rays, show_triangulated
+from ..mrml.point_nodes import show_detections, show_names
+from ..mrml.space_nodes import POINTS, RAYS, show_rays, show_triangulated
 from .labels import say
 from .xray_section import XraySection
 
@@ -44,6 +44,10 @@ class DetectionSection:
         self._points: Mapping[str, Triangulation] = {}
         ui = panel.ui
         ui.errorTable.verticalHeader().hide()
+        ui.errorTable.setTextElideMode(qt.Qt.ElideMiddle)  # the side, at the end of a name, stays
+        columns = ui.errorTable.horizontalHeader()
+        columns.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        columns.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         for button, action in (
             (ui.detectButton, self.detect),
             (ui.addViewButton, self.add_view),
@@ -71,6 +75,8 @@ class DetectionSection:
         ui.triangulateButton.enabled = len(self._views()) > 1
         if there and (rays := owned(self._panel.parameters.carm, RAYS)) is not None:
             rays.GetDisplayNode().SetVisibility(self._panel.parameters.showRays)
+        if there and (points := owned(self._panel.parameters.carm, POINTS)) is not None:
+            points.GetDisplayNode().SetPointLabelsVisibility(self._panel.parameters.showNames)
         angles = ", ".join(found.image.pose.words for found in self._kept)
         say(ui.viewsLabel, _("Views: {angles}").format(angles=angles) if self._kept else "")
 
@@ -86,6 +92,7 @@ class DetectionSection:
             with self._panel.attempt():
                 self._current, self._points = _Found(image, detections), {}
                 show_detections(carm, image.view, detections)
+                show_names(carm, parameters.showNames)
                 self._show_rays()
                 self._fill_table()
                 self.update()
@@ -166,7 +173,7 @@ class DetectionSection:
             )
             for column, text in enumerate(cells):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.resizeColumnsToContents()
+            table.item(row, 0).setToolTip(name)
 
     def _do(self, action: Any) -> None:
         with self._panel.attempt():

@@ -8,8 +8,10 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
-from Sim2RealLib.mrml.owned_nodes import owned
+from Sim2RealLib.mrml.node_copies import GENERATED
+from Sim2RealLib.mrml.owned_nodes import discard, owned
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.views import hide
 
 from ..landmarks.prediction import FEWEST, Prediction, predict_landmarks
 from ..landmarks.template import LANDMARK_NAMES, pelvis_template
@@ -32,6 +34,7 @@ class LandmarkSection:
         """changed: called when a landmark was placed, moved or removed."""
         self._panel, self._changed = panel, changed
         self._observed: Any = None
+        self._put_away: Any = None
         self._known: dict[str, list[float]] = {}
         self._shown: tuple[Any, ...] | None = None
         ui = panel.ui
@@ -58,12 +61,24 @@ class LandmarkSection:
         """Show how far the placing is."""
         node = self._panel.parameters.landmarks
         if node is not self._observed:
+            self._take_turns(self._observed, node)
             self._observe(node)
         placed, predicted = self._placed(), self.predicted
+        if predicted is not None:
+            predicted.GetDisplayNode().SetPointLabelsVisibility(self._panel.parameters.showNames)
         state = (*placed, predicted.GetNumberOfControlPoints() if predicted is not None else 0)
         if state != self._shown:
             self._shown = state
             self._show(placed, predicted)
+
+    def _take_turns(self, before: Any, after: Any) -> None:
+        """The list of a sample is hidden when another one is chosen in its place, and comes back with its choice."""
+        if after is not None and after is self._put_away:
+            after.GetDisplayNode().SetVisibility(True)
+            self._put_away = None
+        if before is not None and before.GetScene() is not None and before.GetAttribute(GENERATED) is not None:
+            hide(before)
+            self._put_away = before
 
     def _show(self, placed: Mapping[str, Any], predicted: Any) -> None:
         ui, count = self._panel.ui, sum(name in placed for name in LANDMARK_NAMES)
@@ -102,7 +117,7 @@ class LandmarkSection:
     def discard(self) -> None:
         """Remove what is predicted."""
         if self.predicted is not None:
-            slicer.mrmlScene.RemoveNode(self.predicted)
+            discard(self.predicted)
         self.update()
 
     def _placed(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import slicer
@@ -11,14 +10,15 @@ from slicer.parameterNodeWrapper import FloatRange
 from Sim2RealLib.dataset.schema import validated
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
-from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.segmentations import make_segmentation
-from Sim2RealLib.mrml.volumes import make_volume, volume_of
+from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
 from Sim2RealLib.panels.panel import Panel
-from Sim2RealLib.volume_io import read_ct
+from Sim2RealLib.panels.recipe_inputs import loaded_volume, read_inputs
+from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
 from ..acquisition.carm import DEVICES, CArmDevice
@@ -30,12 +30,9 @@ from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
 from .pose_parameters import recipe_of, set_device_parameters
 from .sample import pelvis_steps
-from .stored_frame import show_stored_landmarks
+from .stored_frame import look_at_frame, show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
 from .xray_section import XraySection
-
-LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
-"""Volumes that keep their file in the scene."""
 
 KEPT_INPUTS = ("implants", "tools", "source", "license")
 """Of the input of a loaded recipe: what the panel does not show."""
@@ -49,21 +46,27 @@ class DrrRecipeSource:
     def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
         self._panel, self._carm, self._xray = panel, carm, xray
 
-    def recipe(self, inputs: InputFiles) -> dict[str, Any]:
+    def missing(self) -> str:
+        """A recipe images a CT with a C-arm."""
+        parameters = self._panel.parameters
+        there = parameters.ct is not None and is_carm(parameters.carm)
+        return "" if there else _("Choose a CT first, or make a sample pelvis.")
+
+    def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
-        if parameters.ct is None or not is_carm(parameters.carm):
-            raise Sim2RealError(_("Choose a CT first, or make a sample pelvis."))
+        if missing := self.missing():
+            raise Sim2RealError(missing)
         loaded = recipe_of(parameters)
         content = loaded.model_dump(mode="json") if loaded is not None else {"simulator": "drr"}
         views, output = content.get("views", {}), content.get("output", {})
         kept = {key: value for key, value in content.get("input", {}).items() if key in KEPT_INPUTS}
         nodes = parameters.ct, parameters.segmentation, parameters.landmarks
+        copies = [node and copied(node) for node in nodes]
         primary, secondary = parameters.primaryRangeDeg, parameters.secondaryRangeDeg
         jitter = {"in_plane_deg": parameters.inPlaneJitterDeg, "isocenter_mm": parameters.isocenterJitterMm}
-        return content | {
+        content |= {
             "seed": parameters.seed,
-            "input": kept | input_section(inputs, *nodes),
             "carm": carm_section(parameters.carm),
             "views": views
             | {
@@ -77,6 +80,7 @@ class DrrRecipeSource:
             "physics": chosen_physics(parameters).model_dump(mode="json"),
             "output": output | {"display": output.get("display", {}) | chosen_display(parameters)},
         }
+        return lambda inputs: content | {"input": kept | input_section(inputs, *copies)}
 
     def apply_recipe(self, recipe: DrrRecipe) -> None:
         """Load the recipe's inputs into the scene and set the panel as it says."""
@@ -96,8 +100,8 @@ class DrrRecipeSource:
                 lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, *made)),
             )
             return
-        ct = _loaded_volume(section.volume)
-        reference = None if ct is None else volume_of(ct)
+        ct = loaded_volume(section.volume)
+        reference = None if ct is None else copy_of_volume(ct)
         self._panel.run(
             _("Loading the inputs"),
             _input_steps(section, reference),
@@ -109,13 +113,16 @@ class DrrRecipeSource:
         return _parsed(record).carm.source_to_detector_mm
 
     def picture_shown(self, picture: Any) -> None:
-        """The view is a stored frame's until the C-arm moves; the C-arm stays where the user put it."""
+        """The views are a stored frame's until the C-arm moves; the C-arm stays where the user put it, unseen."""
         record = _parsed(picture.record)
         self._xray.leave_view()
+        if self._carm.step_aside():
+            look_at_frame(record)
         show_stored_landmarks(self._panel.parameters.carm, record)
 
     def _set(self, recipe: DrrRecipe, device: CArmDevice, ct: Any, segmentation: Any, landmarks: Any) -> None:
         parameters, views = self._panel.parameters, recipe.views
+        show_in_slices(ct)
         modified = parameters.parameterNode.StartModify()
         parameters.recipe = recipe.model_dump_json()
         parameters.ct, parameters.segmentation, parameters.landmarks = ct, segmentation, landmarks
@@ -137,24 +144,10 @@ def _parsed(record: dict[str, Any]) -> DrrRecord:
     return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
 
 
-def _loaded_volume(path: Path) -> Any:
-    """The volume of a file as Slicer loads it, so that it keeps its file; None of a DICOM folder or a scene's node."""
-    if not path.is_file() or not path.name.lower().endswith(LOADED_BY_SLICER):
-        return None
-    return slicer.util.loadVolume(str(path))
-
-
 def _input_steps(section: Input, reference: Any) -> Iterator[Done]:
     """Read what Slicer did not load; returns the CT or None, the label map or None, the landmarks or None."""
-    yield Done(0, 0, section.volume.name)
-    ct = read_ct(section.volume)[0] if reference is None else None
-    labels = landmarks = None
-    if section.labels is not None:
-        yield Done(0, 0, section.labels.name)
-        labels = read_label_map(section.labels, reference if ct is None else ct, section.label_table)[0]
-    if section.landmarks is not None:
-        landmarks = read_landmarks(section.landmarks)[0]
-    return ct, labels, landmarks
+    ct, labels = yield from read_inputs(section, reference)
+    return ct, labels, None if section.landmarks is None else read_landmarks(section.landmarks)[0]
 
 
 def _input_nodes(section: Input, ct_node: Any, ct: Any, labels: Any, landmarks: Any) -> tuple[Any, Any, Any]:

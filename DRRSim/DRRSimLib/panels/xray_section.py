@@ -1,6 +1,7 @@
 """The X-ray that follows the C-arm: a small one at once while the hand moves, the full one when it rests."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +11,12 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.engine import open_backend
+from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.owned_nodes import owned
+from Sim2RealLib.mrml.segmentations import copy_of_segmentation
+from Sim2RealLib.mrml.slice_views import PictureView
+from Sim2RealLib.mrml.volumes import copy_of_volume
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
@@ -21,10 +26,10 @@ from ..frames.display import Window
 from ..frames.frame_labels import landmark_records
 from ..mrml.carm_nodes import device_of, is_carm
 from ..mrml.film import apply_window, same_window, shown_window
-from ..mrml.patient_nodes import anatomy_of, state_of
-from ..mrml.point_nodes import LANDMARKS, show_landmarks
+from ..mrml.patient_nodes import anatomy_in, state_of
+from ..mrml.point_nodes import LANDMARKS, show_landmarks, show_names
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
-from ..mrml.xray_view import XrayView2D, xray_slice_node
+from ..mrml.xray_view import xray_slice_node
 from ..recipe import Physics
 from ..scene import build_patient
 from ..tools.kinds import build_tools
@@ -55,16 +60,20 @@ class _Taken:
 
 
 class XraySection:
-    """Binds the section "X-ray" of the panel; `image` is the latest of the C-arm that the parameters name."""
+    """Binds the section "X-ray" of the panel; `image` is the latest of the C-arm that the parameters name.
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    shown: called when one is shown.
+    """
+
+    def __init__(self, panel: Panel, shown: Callable[[], None]) -> None:
+        self._panel, self._shown = panel, shown
         self.image: XrayImage | None = None
         self._fluoroscope: Fluoroscope | None = None
         self._patient: tuple[Any, ...] | None = None
+        self._problem: BaseException | None = None
         self._asked: _Taken | None = None
         self._answered_at = 0.0
-        self._view = XrayView2D()
+        self._view = PictureView()
         self._observed: Any = None
         self._rest = qt.QTimer()
         self._rest.setSingleShot(True)
@@ -124,7 +133,7 @@ class XraySection:
     def forget(self) -> None:
         """The scene is about to lose its nodes, or there is nothing to show."""
         self._rest.stop()
-        self.image, self._fluoroscope, self._patient, self._asked = None, None, None, None
+        self.image, self._fluoroscope, self._patient, self._asked, self._problem = None, None, None, None, None
         self._view.forget()
         self._observe(None)
 
@@ -146,13 +155,21 @@ class XraySection:
         )
 
     def _ready(self, wanted: _Taken, then_take: bool = False) -> bool:
-        """Whether the patient is on the backend; if not, the worker begins to put it there."""
+        """Whether the patient is on the backend; if not, the worker begins to put it there. What is wrong with the
+        patient is raised as long as it stays the same."""
         state = (*wanted.patient, wanted.physics.materials)
         if state == self._patient:
+            if self._problem is not None:
+                raise self._problem
             return self._fluoroscope is not None
         parameters, materials = self._panel.parameters, wanted.physics.materials
-        self._patient, self._fluoroscope, self._asked = state, None, None
-        anatomy = anatomy_of(parameters.ct, parameters.segmentation)
+        self._patient, self._fluoroscope, self._asked, self._problem = state, None, None, None
+        try:
+            ct, segmentation = copy_of_volume(parameters.ct), parameters.segmentation
+            segments = None if segmentation is None else copy_of_segmentation(segmentation)
+        except Sim2RealError as error:
+            self._fails(error)
+            raise
         recipe = recipe_of(parameters)
         implants, tools = ((), ()) if recipe is None else (recipe.input.implants, recipe.input.tools)
         say(self._panel.ui.statusLabel, _("Preparing the CT…"))
@@ -166,15 +183,20 @@ class XraySection:
 
         def failed(error: BaseException) -> None:
             if self._patient == state:
-                say(self._panel.ui.statusLabel, _("There is no X-ray: see the message below."))
-            self._panel.fail(error)
+                self._fails(error)
+                self._panel.fail(error)
 
         def compute() -> Fluoroscope:
-            whole = replace(anatomy, implants=read_implants(implants)[0], tools=build_tools(tools)[0])
+            implants_and_tools = {"implants": read_implants(implants)[0], "tools": build_tools(tools)[0]}
+            whole = replace(anatomy_in(ct, segments, {}), **implants_and_tools)
             return Fluoroscope(build_patient(whole, materials, open_backend()))
 
         self._panel.worker.request("patient", compute, answered, failed)
         return False
+
+    def _fails(self, error: BaseException) -> None:
+        self._problem = error
+        say(self._panel.ui.statusLabel, _("There is no X-ray: see the message below."))
 
     def _request(self, wanted: _Taken, preview: bool) -> None:
         fluoroscope, carm = self._fluoroscope, self._panel.parameters.carm
@@ -212,6 +234,7 @@ class XraySection:
         node = show_xray(parameters.carm, image, chosen_window(parameters), chosen_polarity(parameters), provenance)
         self._observe(node.GetDisplayNode())
         self.show_landmarks()
+        self._shown()
         self._say(image, preview, seconds)
 
     def _present(self) -> None:
@@ -227,11 +250,12 @@ class XraySection:
         carm = parameters.carm
         if (points := owned(carm, LANDMARKS)) is not None:
             points.GetDisplayNode().SetVisibility(parameters.showLandmarks)
+        show_names(carm, parameters.showNames)
         slice_node, node = xray_slice_node(slicer.mrmlScene), owned(carm, IMAGE)
         if slice_node is None or node is None or self.image is None:
             return
         outlines = owned(carm, OUTLINES) if self.image.outlines is not None and parameters.showMasks else None
-        self._view.show(slice_node, self.image.view, node, outlines, parameters.maskOpacity)
+        self._view.show(slice_node, node, outlines, parameters.maskOpacity)
         slice_node.SetSliceVisible(parameters.showIn3D)
         if not self._panel.hasObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed):
             self._panel.addObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed)
@@ -242,8 +266,8 @@ class XraySection:
 
     def _fit_view(self) -> None:
         slice_node = xray_slice_node(slicer.mrmlScene)
-        if self.image is not None and slice_node is not None:
-            self._view.resized(slice_node)
+        if self.image is not None and slice_node is not None and self._view.resized(slice_node):
+            self._show_overlays()
 
     def _window_changed(self, _display: Any, _event: str) -> None:
         """The user changed the window with the mouse, or in the module Volumes: the panel and exports follow."""

@@ -12,6 +12,9 @@ TORN_ABOVE = 0.15
 """Neighbouring pixels whose depths differ by a larger share lie on different surfaces, such as a fold and what is
 behind it (assumed)."""
 
+GRAZING = 0.1
+"""Triangles whose normals have a smaller cosine to the line of sight (84°) join an edge to what it hides (assumed); of
+a real surface that lies so obliquely the picture shows next to nothing."""
 
 MOST_PX = 400
 """Pixels a side of what is drawn; a quarter of a million triangles."""
@@ -36,7 +39,7 @@ def points_of_depth(depth_mm: np.ndarray, rays: np.ndarray, ras_from_camera: np.
 def surface_patch(
     depth_mm: np.ndarray, rays: np.ndarray, ras_from_camera: np.ndarray, most_px: int = MOST_PX
 ) -> SurfacePatch:
-    """Triangles between neighbouring pixels of a depth image, torn where it jumps.
+    """Triangles between neighbouring pixels of a depth image, torn where it jumps and where it is seen edge on.
 
     most_px: of an image that is larger, every second, third, … pixel along either side is taken. Sim2RealError if
     nothing is seen.
@@ -50,9 +53,10 @@ def surface_patch(
     upper_left, upper_right, lower_left, lower_right = (here, here), (here, after), (after, here), (after, after)
     halves = (upper_left, lower_left, upper_right), (upper_right, lower_left, lower_right)
     triangles = np.concatenate([_between(depth_mm, known, number, half) for half in halves])
+    points = points_of_depth(depth_mm, rays, ras_from_camera)[known]
+    triangles = triangles[_cosines(points[triangles], ras_from_camera[:3, 3]) > GRAZING]
     if not len(triangles):
         raise Sim2RealError("There is no surface in this depth image.")
-    points = points_of_depth(depth_mm, rays, ras_from_camera)[known]
     pixels = number_of_px[known]
     used = np.zeros(len(points), bool)
     used[triangles] = True
@@ -68,3 +72,11 @@ def _between(depth_mm: np.ndarray, known: np.ndarray, number: np.ndarray, corner
     with np.errstate(invalid="ignore"):
         whole &= depths.max(axis=0) <= (1.0 + TORN_ABOVE) * depths.min(axis=0)
     return np.stack([number[corner][whole] for corner in corners], axis=1)
+
+
+def _cosines(corners_ras: np.ndarray, camera_ras: np.ndarray) -> np.ndarray:
+    """Of the angles (T,) between triangles' (T, 3, 3) normals and the lines of sight to their first corners."""
+    normals = np.cross(corners_ras[:, 1] - corners_ras[:, 0], corners_ras[:, 2] - corners_ras[:, 0])
+    towards = camera_ras - corners_ras[:, 0]
+    lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(towards, axis=1)
+    return np.abs(np.einsum("ti,ti->t", normals, towards)) / np.maximum(lengths, 1e-12)

@@ -30,7 +30,7 @@ SHOWN_HU = -1000.0, 400.0
 CONTROL_MM = 10.0
 """Way between the control points of a centreline's curve: few enough to be edited by hand."""
 
-LUMEN_COLOR, LUMEN_OPACITY = (0.93, 0.62, 0.55), 0.45
+LUMEN_COLOR, LUMEN_OPACITY, FAINT_OPACITY = (0.93, 0.62, 0.55), 0.45, 0.08
 PATH_COLOR = (0.10, 0.65, 0.35)
 
 RADIUS = "Radius"

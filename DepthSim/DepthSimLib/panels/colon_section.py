@@ -1,6 +1,7 @@
 """The section "Colon": lumen and centerline, each by a button, what was found, and what of it is doubtful."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.panels.panel import Panel
 
@@ -17,11 +19,11 @@ from ..colon_keeper import ColonKeeper, ColonKeys
 from ..colonography.findings import Doubt
 from ..endoscopy import Endoscopy
 from ..found_colon import ColonInput, FoundCenterline, FoundLumen
-from ..mrml.colon_inputs import keys_of, read_colon
+from ..mrml.colon_inputs import colon_in, keys_of, positions_of
 from ..mrml.colon_nodes import make_lumen, make_path, show_lumen, show_path
 from .doubt_list import DoubtList
 from .room import look_at_model, show_layout
-from .settings import chosen_search
+from .settings import chosen_search, known_search
 
 BRIDGE_COLOR, EXCLUDE_COLOR = (0.2, 0.7, 1.0), (1.0, 0.6, 0.1)
 
@@ -44,11 +46,11 @@ class ColonSection:
 
     @property
     def keys(self) -> ColonKeys | None:
-        """What the colon is kept under; None without a CT. Sim2RealError for points that are no bridges."""
+        """What the colon is kept under; None without a CT. A bridge counts when both of its points are placed."""
         parameters = self._panel.parameters
         if parameters is None or parameters.ct is None:
             return None
-        return keys_of(parameters.ct, parameters.segmentation, chosen_search(parameters))
+        return keys_of(parameters.ct, parameters.segmentation, known_search(parameters))
 
     @property
     def endoscopy(self) -> Endoscopy | None:
@@ -68,16 +70,20 @@ class ColonSection:
         keys = self.keys
         lumen = self.keeper.lumen(keys) if keys is not None else None
         line = self.keeper.line(keys) if keys is not None else None
-        ui.colonLabel.setText(_said_of(there, lumen, line))
+        ready = keys is not None and self.keeper.endoscopy(keys) is not None
+        told = [_said_of(there, lumen, line, ready)]
+        if len(positions_of(parameters.bridgePoints)) % 2:
+            told.append(_("A bridge needs one more point, beyond the collapse."))
+        ui.colonLabel.setText(" ".join(told))
         self._doubts.show(_doubts_of(lumen, line))
 
     def find_lumen(self) -> None:
         """Find the lumen and show it as a model."""
-        keys = self._keys()
-        colon = self._read(self.keeper.lumen(keys))
+        keys = self._searched_keys()
+        read = self._reading(self.keeper.lumen(keys))
 
         def steps() -> Iterator[Done]:
-            found = yield from self.keeper.find_lumen(keys, colon)
+            found = yield from self.keeper.find_lumen(keys, read())
             yield Done(0, 0, _("surface"))
             return found.drawn_wall
 
@@ -85,10 +91,12 @@ class ColonSection:
 
     def find_centerline(self) -> None:
         """Find the centerline, and the lumen where it is not known yet; show it as a curve, and get ready to look."""
-        keys = self._keys()
-        colon = self._read(self.keeper.endoscopy(keys))
+        keys = self._searched_keys()
+        read = self._reading(self.keeper.endoscopy(keys))
 
         def steps() -> Iterator[Done]:
+            yield Done(0, 0, _("reading"))
+            colon = read()
             lumen = yield from self.keeper.find_lumen(keys, colon)
             yield Done(0, 0, _("surface"))
             wall = lumen.drawn_wall
@@ -107,10 +115,16 @@ class ColonSection:
     def entering(self) -> Iterator[Done]:
         """Steps that make the colon ready for pictures, and find what of it is not known; they return its `Endoscopy`.
 
-        Nodes are read now. Sim2RealError without a CT.
+        Nodes are copied now. Sim2RealError without a CT.
         """
         keys = self._keys()
-        return self.keeper.enter(keys, self._read(self.keeper.endoscopy(keys)))
+        read = self._reading(self.keeper.endoscopy(keys))
+
+        def steps() -> Iterator[Done]:
+            yield Done(0, 0, _("reading"))
+            return (yield from self.keeper.enter(keys, read()))
+
+        return steps()
 
     def bridge(self, doubt: Doubt) -> None:
         """Join the lumen over a collapse; Find lumen then does it."""
@@ -138,12 +152,18 @@ class ColonSection:
             raise Sim2RealError(_("Choose a CT first, or make a sample colon."))
         return keys
 
-    def _read(self, known: Any) -> ColonInput | None:
-        """What the nodes hold, where it is not known yet what is to be found in them."""
+    def _searched_keys(self) -> ColonKeys:
+        """The same for a search, which takes every point into account: Sim2RealError if one waits for its second."""
+        chosen_search(self._panel.parameters)
+        return self._keys()
+
+    def _reading(self, known: Any) -> Callable[[], ColonInput | None]:
+        """What gives the worker what the nodes hold now, where it is not known yet what is to be found in them."""
         parameters = self._panel.parameters
         if known is not None:
-            return None
-        return read_colon(parameters.ct, parameters.segmentation, chosen_search(parameters))
+            return lambda: None
+        ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
+        return partial(colon_in, ct, segmentation, known_search(parameters))
 
     def _show_lumen(self, wall: Any) -> None:
         parameters = self._panel.parameters
@@ -197,13 +217,15 @@ def _place(points: Any) -> None:
     slicer.modules.markups.logic().StartPlaceMode(True)
 
 
-def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None) -> str:
+def _said_of(there: bool, lumen: FoundLumen | None, line: FoundCenterline | None, ready: bool) -> str:
     if not there:
         return _("Choose a CT colonography, or make a sample colon.")
     if lumen is None:
         return _("Not found yet, or loaded with a scene: press Find lumen, then Find centerline.")
     if line is None:
         return _("Lumen found. Next: the centerline.")
+    if not ready:
+        return _("The segmentation has changed: press Find centerline to see it.")
     length_cm = round(float(line.centerline.arc_length_mm[-1]) / 10.0)
     widest = round(2.0 * float(line.centerline.radius_mm.max()))
     text = _("{length} cm of colon, up to {widest} mm wide.").format(length=length_cm, widest=widest)

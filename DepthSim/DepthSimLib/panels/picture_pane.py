@@ -6,9 +6,10 @@ import qt
 import slicer
 import vtk
 
+from Sim2RealLib.mrml.slice_views import PictureView
 from Sim2RealLib.panels.panel import Panel
 
-from ..mrml.views import PictureView, slice_node_of
+from ..mrml.views import slice_node_of
 
 
 class PicturePane:

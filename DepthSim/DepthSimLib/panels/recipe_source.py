@@ -1,7 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,14 @@ from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
-from Sim2RealLib.label_table import read_label_map
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
+from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.segmentations import make_segmentation
-from Sim2RealLib.mrml.volumes import make_volume, volume_of
+from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
 from Sim2RealLib.panels.panel import Panel
-from Sim2RealLib.volume_io import read_ct
+from Sim2RealLib.panels.recipe_inputs import loaded_volume, read_inputs
+from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
 from ..mrml.colon_inputs import input_section
@@ -24,9 +24,6 @@ from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
-
-LOADED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
-"""Volumes that keep their file in the scene."""
 
 KEPT_INPUTS = ("source", "license")
 """Of the input of a loaded recipe: what the panel does not show."""
@@ -40,16 +37,21 @@ class EndoscopyRecipeSource:
     def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
         self._panel, self._colon, self._sample = panel, colon, sample
 
-    def recipe(self, inputs: InputFiles) -> dict[str, Any]:
+    def missing(self) -> str:
+        """A recipe enters a CT."""
+        return "" if self._panel.parameters.ct is not None else _("Choose a CT first, or make a sample colon.")
+
+    def recipe(self) -> Callable[[InputFiles], dict[str, Any]]:
         """All that is set in the panel; what it does not show is that of the recipe that was loaded."""
         parameters = self._panel.parameters
-        if parameters.ct is None:
-            raise Sim2RealError(_("Choose a CT first, or make a sample colon."))
+        if missing := self.missing():
+            raise Sim2RealError(missing)
         loaded = recipe_of(parameters)
         of_input = loaded.model_dump(mode="json")["input"] if loaded is not None else {}
         kept = {name: of_input[name] for name in KEPT_INPUTS if of_input.get(name) is not None}
-        section = input_section(inputs, parameters.ct, parameters.segmentation, chosen_search(parameters))
-        return {**chosen_content(parameters), "input": kept | section}
+        content, search = chosen_content(parameters), chosen_search(parameters)
+        ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
+        return lambda inputs: content | {"input": kept | input_section(inputs, ct, segmentation, search)}
 
     def apply_recipe(self, recipe: EndoscopyRecipe) -> None:
         """Load the recipe's input into the scene and set the panel as it says."""
@@ -64,14 +66,14 @@ class EndoscopyRecipeSource:
             self._set(recipe)
             self._sample(section.anatomy)
             return
-        ct = _loaded_volume(section.volume)
-        reference = None if ct is None else volume_of(ct)
+        ct = loaded_volume(section.volume)
+        reference = None if ct is None else copy_of_volume(ct)
 
         def read(result: tuple[Any, Any]) -> None:
             self._set(recipe)
             self._set_input(section, ct, *result)
 
-        self._panel.run(_("Loading the inputs"), _input_steps(section, reference), read)
+        self._panel.run(_("Loading the inputs"), read_inputs(section, reference), read)
 
     def picture_distance_mm(self, _record: dict[str, Any]) -> float:
         """Stored pictures stand where those of the panel do."""
@@ -92,8 +94,10 @@ class EndoscopyRecipeSource:
         segmentation = None
         if labels is not None:
             segmentation = make_segmentation(scene, labels.labels, labels.classes, section.labels.name)
+        ct = make_volume(scene, volume, name) if ct is None else ct
+        show_in_slices(ct)
         modified = parameters.parameterNode.StartModify()
-        parameters.ct = make_volume(scene, volume, name) if ct is None else ct
+        parameters.ct = ct
         parameters.segmentation = segmentation
         parameters.lumen = parameters.path = None
         ends = [np.array(point) for pair in section.bridges for point in pair]
@@ -115,21 +119,3 @@ def _points(name: str, positions: list[np.ndarray]) -> Any:
         return None
     named = {str(number): position for number, position in enumerate(positions, start=1)}
     return make_landmarks(slicer.mrmlScene, named, name)
-
-
-def _loaded_volume(path: Path) -> Any:
-    """The volume of a file as Slicer loads it, so that it keeps its file; None of a DICOM folder or a scene's node."""
-    if not path.is_file() or not path.name.lower().endswith(LOADED_BY_SLICER):
-        return None
-    return slicer.util.loadVolume(str(path))
-
-
-def _input_steps(section: Input, reference: Any) -> Iterator[Done]:
-    """Read what Slicer did not load; returns the CT or None, and the label map or None."""
-    yield Done(0, 0, section.volume.name)
-    ct = read_ct(section.volume)[0] if reference is None else None
-    labels = None
-    if section.labels is not None:
-        yield Done(0, 0, section.labels.name)
-        labels = read_label_map(section.labels, reference if ct is None else ct, section.label_table)[0]
-    return ct, labels

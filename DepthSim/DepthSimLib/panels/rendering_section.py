@@ -15,6 +15,7 @@ from Sim2RealLib.panels.panel import Panel
 from .. import parameters as names
 from ..endoscopy import Endoscopy, Sight
 from ..mrml import result_nodes as results
+from ..mrml.colon_nodes import FAINT_OPACITY, LUMEN_OPACITY
 from ..mrml.endoscope_nodes import is_endoscope, pose_of
 from ..progressive import Refinement
 from ..recipe import EndoscopyRecipe
@@ -39,6 +40,7 @@ class RenderingSection:
     def __init__(self, panel: Panel, colon: ColonSection, frame: FrameView) -> None:
         self._panel, self._colon, self._frame = panel, colon, frame
         self._finished: Rendered | None = None
+        self._thinned: Any = None
         ui = panel.ui
         ui.renderButton.connect("clicked(bool)", lambda _checked: self._do(self.render))
         ui.stopButton.connect("clicked(bool)", lambda _checked: panel.worker.cancel())
@@ -67,10 +69,24 @@ class RenderingSection:
         ui.samplesBox.enabled = parameters.mode == names.CINEMATIC
         if ready and (surface := owned(parameters.endoscope, results.SURFACE)) is not None:
             surface.GetDisplayNode().SetVisibility(parameters.showSurface)
+        self._thin_out_lumen()
+
+    def _thin_out_lumen(self) -> None:
+        """Let the lumen be faint while surfaces are shown, which lie in it: the one would flicker through the other."""
+        parameters = self._panel.parameters
+        shown = self._surfaces_shown()
+        thinned, self._thinned = self._thinned, parameters.lumen if shown else None
+        if parameters.lumen is not None and self._thinned is not thinned:
+            parameters.lumen.GetDisplayNode().SetOpacity(FAINT_OPACITY if shown else LUMEN_OPACITY)
+
+    def _surfaces_shown(self) -> bool:
+        endoscope = self._panel.parameters.endoscope
+        roles = (results.SURFACE, results.PREDICTED_SURFACE) if is_endoscope(endoscope) else ()
+        return any((node := owned(endoscope, role)) and bool(node.GetDisplayNode().GetVisibility()) for role in roles)
 
     def forget(self) -> None:
         """The scene is about to lose its nodes."""
-        self._finished = None
+        self._finished, self._thinned = None, None
 
     def render(self) -> None:
         """Refine the picture of where the endoscope is now."""

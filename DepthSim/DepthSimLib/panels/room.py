@@ -3,52 +3,26 @@
 import numpy as np
 import slicer
 
-from ..mrml.views import LAYOUT, LAYOUT_XML
+from Sim2RealLib.panels import views
 
-AROUND = 1.1
-"""Size of what the 3D view shows of a model, by the model's own."""
+from ..mrml.views import LAYOUT, LAYOUT_XML
 
 
 def show_layout() -> None:
-    """Change to the layout; without a main window there is none to change."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(LAYOUT):
-        node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
-    manager.setLayout(LAYOUT)
+    """Change to the layout."""
+    views.show_layout(LAYOUT, LAYOUT_XML)
 
 
 def look_at_model(model: "slicer.vtkMRMLModelNode") -> None:
     """Turn the first 3D view to a model, from in front of the patient."""
-    view = _first_view()
-    if view is None:
-        return
-    bounds = np.zeros(6)
-    model.GetRASBounds(bounds)
-    low, high = bounds.reshape(3, 2).T
-    middle, camera = 0.5 * (low + high), view.cameraNode()
-    half_angle = np.deg2rad(0.5 * camera.GetViewAngle())
-    away = 0.5 * max(high[2] - low[2], high[0] - low[0]) * AROUND / np.tan(half_angle) + 0.5 * (high[1] - low[1])
-    camera.SetFocalPoint(*middle.tolist())
-    camera.SetPosition(*(middle + np.array([0.0, away, 0.0])).tolist())
-    camera.SetViewUp(0.0, 0.0, 1.0)
-    camera.ResetClippingRange()
+    views.look_at(views.points_of(model), np.array([0.0, 1.0, 0.0]))
 
 
 def look_at(place_ras: np.ndarray) -> None:
     """Move the first 3D view to a place without turning it."""
-    view = _first_view()
+    view = views.first_3d_view()
     if view is not None:
         camera = view.cameraNode()
         shift = np.asarray(place_ras) - np.array(camera.GetFocalPoint())
         camera.SetPosition(*(np.array(camera.GetPosition()) + shift).tolist())
         camera.SetFocalPoint(*np.asarray(place_ras, float).tolist())
-
-
-def _first_view() -> object | None:
-    manager = slicer.app.layoutManager()
-    if manager is None or not manager.threeDViewCount:
-        return None
-    return manager.threeDWidget(0).threeDView()

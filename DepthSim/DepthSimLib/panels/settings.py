@@ -10,7 +10,7 @@ from Sim2RealLib.recipe import validate
 
 from ..endoscope.presets import ENDOSCOPES
 from ..endoscopy import OF_PICTURES
-from ..mrml.colon_inputs import pairs_of, positions_of
+from ..mrml.colon_inputs import pairs_of, positions_of, whole_pairs_of
 from ..parameters import CINEMATIC, FROM_RECIPE, PLANS, SYNTHETIC
 from ..recipe import OF_PATHS, EndoscopyRecipe, Input, Tip
 
@@ -28,11 +28,16 @@ def recipe_of(parameters: Any) -> EndoscopyRecipe | None:
 
 def chosen_search(parameters: Any) -> dict[str, Any]:
     """How the lumen is found: fields of a recipe's `input`. Sim2RealError if a bridge has but one point."""
+    return known_search(parameters) | {"bridges": pairs_of(parameters.bridgePoints)}
+
+
+def known_search(parameters: Any) -> dict[str, Any]:
+    """The same without a bridge of which but one point is placed."""
     loaded = recipe_of(parameters)
     return {
         "patient_position": parameters.patientPosition,
         "fluid_above_hu": parameters.fluidAboveHu if parameters.findFluid else None,
-        "bridges": pairs_of(parameters.bridgePoints),
+        "bridges": whole_pairs_of(parameters.bridgePoints),
         "bridge_up_to_mm": parameters.bridgeUpToMm,
         "exclude_ras": positions_of(parameters.excludedPoints),
         "ends_ras": loaded.input.ends_ras if loaded is not None else None,

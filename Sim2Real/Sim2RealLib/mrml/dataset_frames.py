@@ -65,12 +65,17 @@ def stored_pictures(dataset: Dataset, distance_mm: Callable[[dict[str, Any]], fl
 
 
 class DatasetFrames:
-    """The sequences of one dataset in a scene. `add` each picture, then `finish`; then `select`."""
+    """The sequences of one dataset in a scene. `add` each picture, then `finish`; then `select`.
+
+    The pictures are in sequences from the first on, but these in the scene at the end: an opening that is cancelled
+    leaves nothing.
+    """
 
     def __init__(self, scene: "slicer.vtkMRMLScene", dataset: Dataset) -> None:
         self._scene, self._dataset = scene, dataset
         self._logic = _sequences_logic(scene)
         self._pictures: list[StoredPicture] = []
+        self._sequences = tuple(self._sequence(f"{dataset.folder.name} {what}") for what in ("pictures", "camera"))
         self._browser: Any = None
 
     @property
@@ -79,21 +84,19 @@ class DatasetFrames:
         return self._browser is not None and self._browser.GetScene() is not None
 
     def add(self, picture: StoredPicture) -> None:
+        """Put a picture and its pose into the sequences."""
         self._pictures.append(picture)
+        image, pose = self._node(self._kind), self._node("vtkMRMLLinearTransformNode")
+        show_image(image, picture.picture, picture.ras_from_ijk)
+        set_matrix(pose, picture.ras_from_camera)
+        for sequence, node in zip(self._sequences, (image, pose), strict=True):
+            sequence.SetDataNodeAtValue(node, str(picture.index))
 
     def finish(self) -> int:
         """Put the sequences, their browser and what it shows into the scene; how many frames there are."""
-        name, scene = self._dataset.folder.name, self._scene
-        kind = "vtkMRMLVectorVolumeNode" if self._pictures[0].picture.ndim == 3 else "vtkMRMLScalarVolumeNode"
-        made = [self._sequence(f"{name} pictures"), self._sequence(f"{name} camera")]
-        for each in self._pictures:
-            image, pose = scene.CreateNodeByClass(kind), scene.CreateNodeByClass("vtkMRMLLinearTransformNode")
-            for node in (image, pose):
-                node.UnRegister(None)
-            show_image(image, each.picture, each.ras_from_ijk)
-            set_matrix(pose, each.ras_from_camera)
-            for sequence, node in zip(made, (image, pose), strict=True):
-                sequence.SetDataNodeAtValue(node, str(each.index))
+        name, scene, made = self._dataset.folder.name, self._scene, self._sequences
+        for sequence in made:
+            scene.AddNode(sequence)
         self._browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", name)
         for sequence in made:
             self._browser.AddSynchronizedSequenceNode(sequence)
@@ -101,7 +104,7 @@ class DatasetFrames:
         proxies = [self._browser.GetProxyNode(sequence) for sequence in made]
         proxies[0].CreateDefaultDisplayNodes()
         proxies[0].GetDisplayNode().SetAutoWindowLevel(False)
-        if kind == "vtkMRMLScalarVolumeNode":
+        if self._kind == "vtkMRMLScalarVolumeNode":
             proxies[0].GetDisplayNode().SetWindowLevelMinMax(0, 255)
         header = self._dataset.header
         provenance = {"dataset": name, "simulator": header.simulator, "inputs": [dict(each) for each in header.inputs]}
@@ -144,8 +147,21 @@ class DatasetFrames:
         node.SetSelectable(False)
         return node
 
+    @property
+    def _kind(self) -> str:
+        """The class of the pictures' nodes."""
+        colored = self._pictures[0].picture.ndim == 3
+        return "vtkMRMLVectorVolumeNode" if colored else "vtkMRMLScalarVolumeNode"
+
+    def _node(self, kind: str) -> Any:
+        """A new node that is not in the scene."""
+        node = self._scene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        return node
+
     def _sequence(self, name: str) -> Any:
-        sequence = self._scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+        sequence = self._node("vtkMRMLSequenceNode")
+        sequence.SetName(self._scene.GenerateUniqueName(name))
         sequence.SetIndexName("frame")
         sequence.SetIndexUnit("")
         sequence.SetIndexTypeFromString("numeric")

@@ -8,8 +8,9 @@ import slicer
 
 from ..errors import Sim2RealError
 from ..volume import Volume
-from .inputs import GENERATED, hash_of_volume
-from .segmentations import labels_of
+from .inputs import hash_of_volume
+from .node_copies import GENERATED, NodeCopy
+from .segmentations import SegmentationCopy, copy_of_segmentation, labels_in
 
 TABLE = "totalsegmentator_v2"
 """Names of labels."""
@@ -19,22 +20,20 @@ def mark_generated_labels(
     segmentation: "slicer.vtkMRMLSegmentationNode", reference: Volume, anatomy: Mapping[str, Any]
 ) -> None:
     """Remember that a segmentation holds the labels of what `input.anatomy` of a recipe generates."""
-    mark = {"anatomy": dict(anatomy), "sha256": _hash_of(segmentation, reference)}
+    mark = {"anatomy": dict(anatomy), "sha256": _hash_of(copy_of_segmentation(segmentation), reference)}
     segmentation.SetAttribute(GENERATED, json.dumps(mark))
 
 
-def are_generated_labels(
-    segmentation: "slicer.vtkMRMLSegmentationNode", reference: Volume, anatomy: Mapping[str, Any]
-) -> bool:
+def are_generated_labels(segmentation: NodeCopy, reference: Volume, anatomy: Mapping[str, Any]) -> bool:
     """Whether a segmentation was marked with this anatomy and has not been changed since."""
     try:
-        mark = json.loads(segmentation.GetAttribute(GENERATED) or "null")
+        mark = json.loads(segmentation.mark or "null")
         if not mark or mark["anatomy"] != dict(anatomy):
             return False
-        return mark["sha256"] == _hash_of(segmentation, reference)
+        return mark["sha256"] == _hash_of(segmentation.content, reference)
     except (ValueError, TypeError, KeyError, Sim2RealError):  # a scene of unknown origin, or nothing left of the labels
         return False
 
 
-def _hash_of(segmentation: "slicer.vtkMRMLSegmentationNode", reference: Volume) -> str:
-    return hash_of_volume(labels_of(segmentation, reference, TABLE)[0].labels)
+def _hash_of(segmentation: SegmentationCopy, reference: Volume) -> str:
+    return hash_of_volume(labels_in(segmentation, reference, TABLE)[0].labels)

@@ -21,52 +21,45 @@ from ..job import Done
 from ..label_table import label_classes, table_text
 from ..landmarks import write_landmarks
 from ..volume import Volume
-from ..volume_io import write_volume
-from .markups import landmarks_of
-from .segmentations import labels_of
-from .volumes import volume_of
-
-GENERATED = "Sim2Real.Generated"
-"""Attribute of nodes that hold a generated anatomy: the recipe's `input.anatomy`, and the hash of what they hold."""
+from ..volume_io import require_finite, write_volume
+from .node_copies import GENERATED, NodeCopy, copied
+from .segmentations import labels_in
 
 _HASH_DIGITS = 12
 _VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
 
 class InputFiles:
-    """The input files of a recipe that is written into `folder`; nodes are read at once, files written by `write`."""
+    """The input files of a recipe that is written into `folder`, of copies of nodes; `write` writes them. It may all be
+    done on another thread than that of the nodes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / INPUTS
         self._pending: dict[Path, Callable[[Path], None]] = {}
 
-    def volume(self, node: "slicer.vtkMRMLScalarVolumeNode") -> Path:
-        """The file of a scalar volume."""
-        return _own_file(node, _VOLUME_SUFFIXES) or self.copy_of_volume(volume_of(node), node.GetName())
+    def volume(self, volume: NodeCopy) -> Path:
+        """The file of a scalar volume. Sim2RealError for values that are NaN or infinite."""
+        own = _own_file(volume, _VOLUME_SUFFIXES)
+        return own or self._copy_of_volume(require_finite(volume.content), volume.name)
 
-    def copy_of_volume(self, volume: Volume, name: str) -> Path:
-        """A file of voxels that come from a node."""
-        path = self._path(name, hash_of_volume(volume), ".nrrd")
-        return self._later(path, lambda path: write_volume(path, volume))
-
-    def landmarks(self, node: "slicer.vtkMRMLMarkupsFiducialNode") -> Path:
+    def landmarks(self, points: NodeCopy) -> Path:
         """The file of a point list; Sim2RealError if none of its points is placed."""
-        if own := _own_file(node, (".mrk.json", ".fcsv")):
+        if own := _own_file(points, (".mrk.json", ".fcsv")):
             return own
-        landmarks = landmarks_of(node)
+        landmarks = points.content
         if not landmarks:
-            raise Sim2RealError(f"{node.GetName()}: no landmark is placed yet. Place some, or choose no landmarks.")
-        path = self._path(node.GetName(), hash_of_landmarks(landmarks), ".mrk.json")
+            raise Sim2RealError(f"{points.name}: no landmark is placed yet. Place some, or choose no landmarks.")
+        path = self._path(points.name, hash_of_landmarks(landmarks), ".mrk.json")
         return self._later(path, lambda path: write_landmarks(path, landmarks))
 
-    def labels(self, node: "slicer.vtkMRMLDisplayableNode", reference: Volume, table: str) -> tuple[Path, str | Path]:
-        """The file of a segmentation or label map on the grid of `reference`, and the table that names its values: the
-        shipped `table` where that names them all, else one of their own."""
-        found, _record = labels_of(node, reference, table)
-        path = self.copy_of_volume(found.labels, node.GetName())
+    def labels(self, segmentation: NodeCopy, reference: Volume, table: str) -> tuple[Path, str | Path]:
+        """The file of a segmentation on the grid of `reference`, and the table that names its values: the shipped
+        `table` where that names them all, else one of their own."""
+        found, _record = labels_in(segmentation.content, reference, table)
+        path = self._copy_of_volume(found.labels, segmentation.name)
         if set(found.classes) <= set(label_classes(table)):
             return path, table
-        return path, self._text(f"{node.GetName()}_classes", table_text(found.classes, found.groups), ".csv")
+        return path, self._text(f"{segmentation.name}_classes", table_text(found.classes, found.groups), ".csv")
 
     def write(self) -> Iterator[Done]:
         """Write the copies that are not there yet; touches no node."""
@@ -79,6 +72,10 @@ class InputFiles:
                 write(path)
             except OSError as error:
                 raise Sim2RealError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def _copy_of_volume(self, volume: Volume, name: str) -> Path:
+        path = self._path(name, hash_of_volume(volume), ".nrrd")
+        return self._later(path, lambda path: write_volume(path, volume))
 
     def _text(self, name: str, text: str, suffix: str) -> Path:
         path = self._path(name, hashlib.sha256(text.encode()).hexdigest(), suffix)
@@ -109,37 +106,30 @@ def hash_of_landmarks(landmarks: Mapping[str, np.ndarray]) -> str:
 
 def mark_generated(node: "slicer.vtkMRMLNode", anatomy: Mapping[str, Any]) -> None:
     """Remember that a node holds what `input.anatomy` of a recipe generates."""
-    node.SetAttribute(GENERATED, json.dumps({"anatomy": dict(anatomy), "sha256": _hash_of(node)}))
+    node.SetAttribute(GENERATED, json.dumps({"anatomy": dict(anatomy), "sha256": _hash_of(copied(node))}))
 
 
-def generated_anatomy(*nodes: "slicer.vtkMRMLNode") -> dict[str, Any] | None:
+def generated_anatomy(*copies: NodeCopy) -> dict[str, Any] | None:
     """The `input.anatomy` that all of the nodes were generated by and still hold; None if they do not."""
-    found = [_mark_of(node) for node in nodes]
+    found = [_mark_of(copy) for copy in copies]
     if not found or any(mark is None or mark != found[0] for mark in found):
         return None
     return found[0]
 
 
-def _mark_of(node: "slicer.vtkMRMLNode") -> dict[str, Any] | None:
+def _mark_of(copy: NodeCopy) -> dict[str, Any] | None:
     """What `mark_generated` kept, if the node has not been changed since."""
     try:
-        mark = json.loads(node.GetAttribute(GENERATED) or "null")
-        return dict(mark["anatomy"]) if mark and mark["sha256"] == _hash_of(node) else None
+        mark = json.loads(copy.mark or "null")
+        return dict(mark["anatomy"]) if mark and mark["sha256"] == _hash_of(copy) else None
     except (ValueError, TypeError, KeyError):  # a scene of unknown origin
         return None
 
 
-def _hash_of(node: "slicer.vtkMRMLNode") -> str:
-    if node.IsA("vtkMRMLMarkupsNode"):
-        return hash_of_landmarks(landmarks_of(node))
-    return hash_of_volume(volume_of(node))
+def _hash_of(copy: NodeCopy) -> str:
+    return hash_of_volume(copy.content) if isinstance(copy.content, Volume) else hash_of_landmarks(copy.content)
 
 
-def _own_file(node: "slicer.vtkMRMLStorableNode", suffixes: tuple[str, ...]) -> Path | None:
-    """The file that holds just what the node does, if there is one and recipes read its kind."""
-    storage = node.GetStorageNode()
-    name = storage.GetFileName() if storage is not None else None
-    if not name or node.GetParentTransformNode() is not None or node.GetModifiedSinceRead():
-        return None
-    path = Path(name)
-    return path.absolute() if path.name.lower().endswith(suffixes) and path.is_file() else None
+def _own_file(copy: NodeCopy, suffixes: tuple[str, ...]) -> Path | None:
+    """The file that holds just what the node does, if recipes read its kind."""
+    return copy.file if copy.file is not None and copy.file.name.lower().endswith(suffixes) else None

@@ -38,13 +38,19 @@ def adopt(owner: "slicer.vtkMRMLNode", role: str, node: Any) -> None:
 
 
 def discard(node: Any) -> None:
-    """Remove a node from the scene.
+    """Remove a node from the scene, and how it is displayed.
 
     Its item in the subject hierarchy goes first: slicer-core would leave it, and take it for that of the next node at
-    the same address.
+    the same address. Display nodes would stay behind too, and views go on to draw the points of a list without them.
     """
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
     item = hierarchy.GetItemByDataNode(node)
     if item != hierarchy.GetInvalidItemID():
         hierarchy.RemoveItem(item, False)
-    node.GetScene().RemoveNode(node)
+    displays = [node.GetNthDisplayNode(number) for number in range(_display_count(node))]
+    for each in (node, *filter(None, displays)):
+        each.GetScene().RemoveNode(each)
+
+
+def _display_count(node: Any) -> int:
+    return node.GetNumberOfDisplayNodes() if node.IsA("vtkMRMLDisplayableNode") else 0

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def labels_of(
     labels or not named, a transform that is not linear, a sheared grid; for names as `classes_by_name`.
     """
     if node.IsA("vtkMRMLSegmentationNode"):
-        return _labels_of_segmentation(node, reference, table)
+        return labels_in(copy_of_segmentation(node), reference, table)
     stored = volume_of(node)
     labels, record = place_labels(stored, volume_record("labels", stored), reference)
     colors = node.GetDisplayNode() and node.GetDisplayNode().GetColorNode()
@@ -76,7 +77,9 @@ def make_segmentation(
 
     labels: of any integer type; values that are no class are left out.
     """
-    values = np.where(np.isin(labels.array, [entry.id for entry in classes]), labels.array, 0).astype(np.uint16)
+    ids = [entry.id for entry in classes]
+    kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
+    values = np.where(np.isin(labels.array, ids), labels.array, 0).astype(kind)
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(labels.shape_ijk)
     image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
@@ -97,27 +100,50 @@ def make_segmentation(
     return node
 
 
-def _labels_of_segmentation(
-    node: "slicer.vtkMRMLSegmentationNode", reference: Volume, table: str | Path
-) -> tuple[LabelMap, dict[str, Any]]:
-    segmentation, name = _with_binary_labelmap(node), node.GetName()
+@dataclass(frozen=True, eq=False)
+class SegmentationCopy:
+    """The segments of a node in their order, and its labelmaps, each with the rank, from 1, of its values' segments."""
+
+    name: str
+    segments: tuple[Named, ...]
+    layers: tuple[tuple[Volume, Mapping[int, int]], ...]
+
+
+def copy_of_segmentation(node: "slicer.vtkMRMLSegmentationNode") -> SegmentationCopy:
+    """What `labels_in` needs of a node: the quick part, which has to be done where the node is.
+
+    Sim2RealError: no segments, no binary labelmap, a transform that is not linear, a sheared grid.
+    """
+    segmentation = _with_binary_labelmap(node)
     keys = segmentation.GetSegmentIDs()
-    segments = [segmentation.GetSegment(key) for key in keys]
-    named = [
-        Named(part.GetName() or "", _bytes(part.GetColor()), key) for key, part in zip(keys, segments, strict=True)
-    ]
-    classes, groups = classes_by_name(name, named, table)
+    parts = [segmentation.GetSegment(key) for key in keys]
+    segments = tuple(
+        Named(part.GetName() or "", _bytes(part.GetColor()), key) for key, part in zip(keys, parts, strict=True)
+    )
     rank_of_key = {key: rank for rank, key in enumerate(keys, start=1)}
-    ranks = np.zeros(reference.array.shape, np.uint16)  # of the last segment at each voxel
-    overlapping = np.zeros(ranks.shape, bool)
-    stored, resampled = set(), False
+    layers = []
     for number in range(segmentation.GetNumberOfLayers()):
         image = segmentation.GetLayerDataObject(number, BINARY)
         if image.IsEmpty():
             continue
-        layer = as_labels(_volume_of_image(image, node))
         in_layer = segmentation.GetSegmentIDsForLayer(number, BINARY)
-        lookup = _lookup({segmentation.GetSegment(key).GetLabelValue(): rank_of_key[key] for key in in_layer})
+        ranks = {segmentation.GetSegment(key).GetLabelValue(): rank_of_key[key] for key in in_layer}
+        seen = _volume_of_image(image, node)
+        layers.append((Volume(seen.array.copy(), seen.ras_from_ijk, seen.name), ranks))
+    return SegmentationCopy(node.GetName(), segments, tuple(layers))
+
+
+def labels_in(
+    copy: SegmentationCopy, reference: Volume, table: str | Path = "totalsegmentator_v2"
+) -> tuple[LabelMap, dict[str, Any]]:
+    """What `labels_of` gives of the copy of a segmentation; on any thread."""
+    name = copy.name
+    classes, groups = classes_by_name(name, copy.segments, table)
+    ranks = np.zeros(reference.array.shape, np.uint16)  # of the last segment at each voxel
+    overlapping = np.zeros(ranks.shape, bool)
+    stored, resampled = set(), False
+    for voxels, rank_of in copy.layers:
+        layer, lookup = as_labels(voxels), _lookup(rank_of)
         stored.update(lookup[list(label_ids(layer))].tolist())
         fits = layer.same_grid(reference)
         found = lookup[layer.array if fits else resample_nearest(layer, reference)]

@@ -2,8 +2,18 @@
 
 import numpy as np
 import slicer
+import vtk
 
-from .transforms import to_vtk
+from ..geometry import invert_rigid
+from .transforms import to_array, to_vtk
+
+PICTURE_VIEWS = ("Xray", "Endoscope", "Frame", "Laparoscope")
+"""Singleton tags of the modules' slice views that show pictures, and never what Slicer loads."""
+
+LABEL_OPACITY = 0.5
+
+SAME = 0.01
+"""Share by which the extents of pictures may differ that are small and full ones of the same field."""
 
 
 def face_picture(
@@ -34,8 +44,82 @@ def show_layers(
     background: "slicer.vtkMRMLVolumeNode",
     label: "slicer.vtkMRMLLabelMapVolumeNode | None" = None,
 ) -> None:
-    """Show a picture, and labels over it, in a slice view."""
+    """Show a picture, and labels over it, in a slice view, which Slicer then gives no volume that it loads."""
     composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node)
+    composite.SetDoPropagateVolumeSelection(False)
     composite.SetBackgroundVolumeID(background.GetID())
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None if label is None else label.GetID())
+
+
+def show_in_slice_views(
+    application_logic: "slicer.vtkMRMLApplicationLogic", volume: "slicer.vtkMRMLVolumeNode"
+) -> None:
+    """Show a volume whole in all slice views but `PICTURE_VIEWS`: choose it as Slicer's active volume."""
+    for tag in PICTURE_VIEWS:
+        node = volume.GetScene().GetSingletonNode(tag, "vtkMRMLSliceNode")
+        if node is not None:
+            slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node).SetDoPropagateVolumeSelection(False)
+    application_logic.GetSelectionNode().SetActiveVolumeID(volume.GetID())
+    application_logic.PropagateVolumeSelection(1)
+
+
+class PictureView:
+    """Keeps a slice view on pictures that move with the camera: what the user zoomed and panned to stays where it is.
+
+    A picture is shown whole at first, and where the view or the picture has another size.
+    """
+
+    def __init__(self) -> None:
+        self._plane: np.ndarray | None = None
+        self._extent_mm = np.zeros(2)
+        self._size: tuple[int, ...] = ()
+
+    def forget(self) -> None:
+        """Show the next picture whole."""
+        self._plane = None
+
+    def resized(self, slice_node: "slicer.vtkMRMLSliceNode") -> bool:
+        """Whether the slice view has another size than when a picture was shown in it."""
+        return _size(slice_node) != self._size
+
+    def show(
+        self,
+        slice_node: "slicer.vtkMRMLSliceNode",
+        picture: "slicer.vtkMRMLVolumeNode",
+        labels: "slicer.vtkMRMLLabelMapVolumeNode | None" = None,
+        opacity: float = LABEL_OPACITY,
+    ) -> None:
+        """Show a picture of one slice, and labels over it, upright and as the camera saw it."""
+        show_layers(slice_node, picture, labels)
+        slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node).SetLabelOpacity(opacity)
+        matrix = vtk.vtkMatrix4x4()
+        picture.GetIJKToRASMatrix(matrix)
+        ras_from_ijk = to_array(matrix)
+        width, height, _ = picture.GetImageData().GetDimensions()
+        plane, extent_mm = _plane(ras_from_ijk, width, height)
+        before, same = self._plane, not self.resized(slice_node) and np.allclose(extent_mm, self._extent_mm, rtol=SAME)
+        self._plane, self._extent_mm, self._size = plane, extent_mm, _size(slice_node)
+        if before is None or not same:
+            face_picture(slice_node, ras_from_ijk, width, height)
+            return
+        in_plane = invert_rigid(before) @ to_array(slice_node.GetSliceToRAS())
+        in_plane[2, 3] = 0.0  # the mouse wheel would leave the plane
+        modified = slice_node.StartModify()
+        slice_node.GetSliceToRAS().DeepCopy(to_vtk(plane @ in_plane))
+        slice_node.UpdateMatrices()
+        slice_node.EndModify(modified)
+
+
+def _size(slice_node: "slicer.vtkMRMLSliceNode") -> tuple[int, ...]:
+    return tuple(slice_node.GetDimensions()[:2])
+
+
+def _plane(ras_from_ijk: np.ndarray, width_px: int, height_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """The plane of a picture, rigid 4×4: its middle, right and down; and its extent along these, mm."""
+    steps_mm = np.linalg.norm(ras_from_ijk[:3, :2], axis=0)
+    plane = np.eye(4)
+    plane[:3, :2] = ras_from_ijk[:3, :2] / steps_mm
+    plane[:3, 2] = np.cross(plane[:3, 0], plane[:3, 1])
+    plane[:3, 3] = (ras_from_ijk @ [(width_px - 1) / 2.0, (height_px - 1) / 2.0, 0.0, 1.0])[:3]
+    return plane, steps_mm * (width_px, height_px)

@@ -18,8 +18,15 @@ from .transforms import to_array, to_vtk, world_from_node
 def volume_of(node: "slicer.vtkMRMLVolumeNode") -> Volume:
     """A copy of the voxels of a volume node, in the world. Doubles become float32, as from a file.
 
-    Sim2RealError: no voxels, several values a voxel, NaN or infinite values, a sheared grid, a transform that is not
-    linear.
+    Sim2RealError as for `copy_of_volume`, and for NaN or infinite values.
+    """
+    return require_finite(copy_of_volume(node))
+
+
+def copy_of_volume(node: "slicer.vtkMRMLVolumeNode") -> Volume:
+    """The same without a look at the values: the quick part, which has to be done where the node is.
+
+    Sim2RealError: no voxels, several values a voxel, a sheared grid, a transform that is not linear.
     """
     image = node.GetImageData()
     scalars = image and image.GetPointData().GetScalars()
@@ -34,13 +41,18 @@ def volume_of(node: "slicer.vtkMRMLVolumeNode") -> Volume:
     node.GetIJKToRASMatrix(matrix)
     values = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
     values = values.astype(np.float32 if values.dtype == np.float64 else values.dtype)
-    return require_finite(Volume(values, world_from_node(node) @ to_array(matrix), node.GetName()))
+    return Volume(values, world_from_node(node) @ to_array(matrix), node.GetName())
 
 
 def ct_of(node: "slicer.vtkMRMLScalarVolumeNode") -> tuple[Volume, dict[str, Any]]:
     """A copy of a CT in Hounsfield units, values below −1024 HU raised to it, and its record: role, name, shape_ijk,
     spacing_mm, raised_to_lowest_hu. Sim2RealError as for `volume_of` and `volume_io.read_ct`."""
-    volume = require_contrast(volume_of(node))
+    return ct_in(copy_of_volume(node))
+
+
+def ct_in(copy: Volume) -> tuple[Volume, dict[str, Any]]:
+    """What `ct_of` gives of the copy of a node, in which low values are raised; on any thread."""
+    volume = require_contrast(require_finite(copy))
     return as_ct(volume, volume_record("ct", volume))
 
 

@@ -1,7 +1,7 @@
 """The sections at the end of every panel: recipe and dataset, and what this machine can do."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,9 +23,12 @@ class RecipeSource(Protocol):
     simulator: Any
     """The module `simulator` of its library: RECIPE, open_simulation, report_sections."""
 
-    def recipe(self, inputs: Any) -> dict[str, Any]:
-        """What is set in the panel, as a recipe's content; `inputs` (`mrml.inputs.InputFiles`) says what the files of
-        its nodes are called. Sim2RealError for what is missing."""
+    def missing(self) -> str:
+        """What is to be done before there is a recipe, in words; empty where nothing is."""
+
+    def recipe(self) -> Callable[[Any], dict[str, Any]]:
+        """What is set in the panel now, to be made a recipe's content on the worker: a function of the `InputFiles`
+        that say what the files of its nodes are called. Sim2RealError for what is missing."""
 
     def apply_recipe(self, recipe: Any) -> None:
         """Set the panel up as a validated recipe says."""
@@ -54,6 +57,7 @@ class DatasetSection:
             (ui.installTorchButton, self.install_torch),
         ):
             button.connect("clicked(bool)", lambda _checked, action=action: self._do(action))
+        self._tips = {button.objectName: button.toolTip for button in (ui.saveRecipeButton, ui.exportButton)}
         ui.frameSlider.connect("valueChanged(int)", self._show_frame)
 
     def update(self) -> None:
@@ -64,7 +68,11 @@ class DatasetSection:
         made = folder is not None and (folder / "dataset.json").exists()
         for button in (ui.loadRecipeButton, ui.examineButton):
             button.enabled = free
-        ui.exportButton.enabled = free and folder is not None
+        missing = self._source.missing() if self._panel.parameters is not None else ""
+        no_folder = "" if folder is not None else _("Choose a folder first.")
+        for button, reason in ((ui.saveRecipeButton, missing), (ui.exportButton, missing or no_folder)):
+            button.enabled = free and not reason
+            button.setToolTip(reason or self._tips[button.objectName])
         ui.openDatasetButton.enabled = free and made
         ui.openReportButton.enabled = folder is not None and (folder / "report.html").exists()
         ui.installTorchButton.enabled = torch_problem() is not None
@@ -84,15 +92,8 @@ class DatasetSection:
 
     def save(self, path: Path) -> None:
         """Write the recipe to a file, and inputs that have no file into the folder ``inputs`` beside it."""
-        recipe, inputs = self._recipe(path.parent)
-
-        def steps() -> Iterator[Done]:
-            from ..recipe import to_yaml
-
-            yield from inputs.write()
-            path.write_text(to_yaml(recipe, path.parent), "utf-8")
-
-        self._panel.run(_("Saving the recipe"), steps(), lambda _none: self._say(_("Saved {path}.").format(path=path)))
+        steps = save_steps(self._recipe(), path)
+        self._panel.run(_("Saving the recipe"), steps, lambda _none: self._say(_("Saved {path}.").format(path=path)))
 
     def load(self, path: Path) -> None:
         """Set the panel up as a recipe file says."""
@@ -106,11 +107,10 @@ class DatasetSection:
     def export(self) -> None:
         """Make the dataset of what is set in the panel, as `sim2real export` would."""
         folder = self._folder()
-        recipe, inputs = self._recipe(folder)
         simulator = self._source.simulator
         self._panel.run(
             _("Exporting"),
-            export_steps(recipe, simulator, inputs, folder, _("reading and preparing the inputs")),
+            export_steps(self._recipe(), simulator, folder, _("reading and preparing the inputs")),
             lambda count: self._say(_("{count} frames are in {folder}.").format(count=count, folder=folder)),
         )
 
@@ -175,13 +175,12 @@ class DatasetSection:
             self._opened.show_in(slice_node)
         self._source.picture_shown(picture)
 
-    def _recipe(self, folder: Path) -> tuple[Any, Any]:
-        from ..mrml.inputs import InputFiles
+    def _recipe(self) -> Callable[[Any], Any]:
+        """What makes the recipe of what is set now, of `InputFiles`, on the worker."""
         from ..recipe import validate
 
-        inputs = InputFiles(folder)
-        content = self._source.recipe(inputs)
-        return validate(self._source.simulator.RECIPE, content, _("this panel")), inputs
+        content, recipe, panel = self._source.recipe(), self._source.simulator.RECIPE, _("this panel")
+        return lambda inputs: validate(recipe, content(inputs), panel)
 
     def _folder(self) -> Path | None:
         parameters = self._panel.parameters
@@ -196,17 +195,36 @@ class DatasetSection:
         self._panel.job_row.end(text)
 
 
-def export_steps(recipe: Any, simulator: Any, inputs: Any, folder: Path, preparing: str) -> Iterator[Done]:
+def save_steps(recipe_of: Callable[[Any], Any], path: Path) -> Iterator[Done]:
+    """The steps that write a recipe, and inputs that have no file beside it. Sim2RealError where that is refused."""
+    from ..mrml.inputs import InputFiles
+    from ..recipe import to_yaml
+
+    inputs = InputFiles(path.parent)
+    recipe = recipe_of(inputs)
+    yield from inputs.write()
+    try:
+        path.write_text(to_yaml(recipe, path.parent), "utf-8")
+    except OSError as error:
+        raise Sim2RealError(
+            _("{path} cannot be written: {reason}.").format(path=path, reason=error.strerror)
+        ) from error
+
+
+def export_steps(recipe_of: Callable[[Any], Any], simulator: Any, folder: Path, preparing: str) -> Iterator[Done]:
     """The steps of an export into a folder; returns how many frames are in it."""
     from ..dataset.reader import Dataset
     from ..dataset.writer import create_or_resume, require_own_or_empty
     from ..engine import open_backend
     from ..job import run_job
+    from ..mrml.inputs import InputFiles
     from ..recipe import to_yaml
     from ..report import write_report
 
     yield Done(0, 0, preparing)
     require_own_or_empty(folder)
+    inputs = InputFiles(folder)
+    recipe = recipe_of(inputs)
     yield from inputs.write()
     simulation = simulator.open_simulation(recipe, open_backend())
     with create_or_resume(folder, simulation.header, to_yaml(recipe, folder)) as writer:

@@ -30,6 +30,7 @@ class JobRow:
         column.addLayout(row)
         self._cancel.connect("clicked(bool)", lambda _checked: self._stop(cancel))
         self._title, self._started, self._first = "", 0.0, 0
+        self._is_error = False
         self.clear()
 
     @property
@@ -69,12 +70,18 @@ class JobRow:
         """Say nothing."""
         self.end()
 
+    def clear_error(self) -> None:
+        """Take an error back: its cause may be gone."""
+        if self._is_error:
+            self.clear()
+
     def _stop(self, cancel: Callable[[], None]) -> None:
         self._cancel.enabled = False
         self._say(_("{title}: stopping after this step…").format(title=self._title), error=False)
         cancel()
 
     def _say(self, text: str, error: bool) -> None:
+        self._is_error = error
         self._text.setText(text)
         self._text.setStyleSheet("color: #c0392b;" if error else "")
         self.widget.setVisible(bool(text))

@@ -37,7 +37,7 @@ class Panel(VTKObservationMixin):
         self.widget.layout().addWidget(self.job_row.widget)
         self.parameters: Any = None
         self._parameter_node, self._gui_tag = parameter_node, None
-        self._entered = self._running = False
+        self._entered = self._running = self._refreshing = False
         named = ((widget, widget.property("SlicerParameterName")) for widget in vars(self.ui).values())
         self._bound = {name: widget for widget, name in named if name}
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
@@ -45,7 +45,21 @@ class Panel(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_changed)
 
     def parameters_changed(self) -> None:
-        """A parameter has another value, or the scene another parameter node; for subclasses."""
+        """A parameter has another value, or the scene another parameter node; for subclasses.
+
+        What is wrong with the parameters is raised every time, for what the panel says of it is taken back before.
+        """
+
+    def refresh(self) -> None:
+        """Follow what has changed, and say what is wrong now instead of what was before."""
+        outermost, self._refreshing = not self._refreshing, True
+        try:
+            if outermost:
+                self.job_row.clear_error()
+            with self.attempt():
+                self.parameters_changed()
+        finally:
+            self._refreshing = not outermost
 
     def scene_closes(self) -> None:
         """The scene is about to lose its nodes; for subclasses that keep some."""
@@ -114,6 +128,13 @@ class Panel(VTKObservationMixin):
         self.job_row.begin(title)
         self.worker.start(_returning(steps, returned), show, ended)
 
+    def update_each(self, *updates: Callable[[], None]) -> None:
+        """Run the updates of a panel's sections; what goes wrong in one is said, and the others run all the same."""
+        for update in updates:
+            if self.parameters is not None:  # one of them may have closed the scene
+                with self.attempt():
+                    update()
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Say what goes wrong inside in the panel's row."""
@@ -149,7 +170,7 @@ class Panel(VTKObservationMixin):
         self.parameters = parameters
         self._gui_tag = parameters.connectParametersToGui(self._bound)
         self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._parameters_modified)
-        self.parameters_changed()
+        self.refresh()
 
     def _disconnect(self) -> None:
         if self._gui_tag is not None:
@@ -169,8 +190,8 @@ class Panel(VTKObservationMixin):
             self.parameters_changed()
 
     def _parameters_modified(self, _node: object, _event: str) -> None:
-        with self.attempt():
-            self.parameters_changed()
+        if not slicer.mrmlScene.IsImporting():  # nodes have no data yet; the end of it is told
+            self.refresh()
 
 
 def shared_ui(name: str) -> str:

@@ -1,39 +1,24 @@
 """The frame in the view L: the preview of the geometry, its translation over it, and whether the labels still hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.job import Done
-from Sim2RealLib.mrml.slice_views import face_picture, show_layers
+from Sim2RealLib.mrml.slice_views import show_layers
 from Sim2RealLib.panels.panel import Panel
 
 from ..logic import preview, show_translation
-from ..mrml.frames import LABELS, PICTURE, TRANSLATION, ras_from_pixels
+from ..mrml.frames import LABELS, PICTURE, TRANSLATION
+from ..mrml.laparoscope_view import LAYOUT, LAYOUT_XML, LaparoscopeView, laparoscope_slice_node
 from ..mrml.preview import GeometryFrame, GeometryPreview
 from ..parameters import StyleSource
 from ..translators import ImageStyle, RandomStyle, Style, Translation, ValidityFigure, read_style_image, registered
-
-VIEW = "Laparoscope"
-"""Singleton tag of the slice view's node."""
-
-LAYOUT = 7423
-"""Number of the layout among Slicer's; those of Slicer itself are below 1000."""
-
-LAYOUT_XML = f"""
-<layout type="horizontal" split="true">
- <item splitSize="550"><view class="vtkMRMLViewNode" singletontag="1">
-  <property name="viewlabel" action="default">1</property>
- </view></item>
- <item splitSize="450"><view class="vtkMRMLSliceNode" singletontag="{VIEW}">
-  <property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">L</property>
-  <property name="viewcolor" action="default">#C98B6B</property>
- </view></item>
-</layout>"""
 
 EYE_MM = np.array([-600.0, 1100.0, 350.0])
 """From the middle of the liver to who looks at the patient, RAS."""
@@ -56,12 +41,12 @@ class FrameSection:
         self._panel, self._ui = panel, panel.ui
         self._drawer: GeometryPreview | None = None
         self._seen: GeometryFrame | None = None
+        self._view = LaparoscopeView()
         self._translated, self._was_live = False, False
         self._offered: tuple[str, ...] | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.connect("timeout()", self._draw)
+        self._look_at: np.ndarray | None = None
+        self._timer = _timer(REST_MS, self._draw)
+        self._resize, self._look = _timer(0, self._fit_view), _timer(0, self._look_at_patient)
         self._ui.drawButton.connect("clicked(bool)", self.show)
         self._ui.translateButton.connect("clicked(bool)", self._translate)
         self._show_verdict(None)
@@ -72,24 +57,16 @@ class FrameSection:
             self._timer.start()
 
     def show(self) -> None:
-        """Change to the layout with the view L, and draw."""
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            node = manager.layoutLogic().GetLayoutNode()
-            if not node.IsLayoutDescription(LAYOUT):
-                node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
-            manager.setLayout(LAYOUT)
+        """Change to the layout with the view L, and draw; the picture is shown whole."""
+        self._show_layout()
         self._draw()
 
-    def look_at_patient(self, middle_ras: np.ndarray) -> None:
-        """Turn the 3D view to a point, from the patient's left front."""
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            camera = manager.threeDWidget(0).threeDView().cameraNode()
-            camera.SetFocalPoint(*middle_ras)
-            camera.SetPosition(*(middle_ras + EYE_MM))
-            camera.SetViewUp(0.0, 0.0, 1.0)
-            camera.ResetClippingRange()
+    def show_soon(self, middle_ras: np.ndarray | None) -> None:
+        """Change to the layout, and draw in an event of its own; let the 3D view look at a point if one is given."""
+        self._show_layout()
+        self._look_at = middle_ras
+        self._look.start()
+        self._timer.start()
 
     def update(self) -> None:
         """Enable what can be done, and show the layers as they are set."""
@@ -111,15 +88,39 @@ class FrameSection:
 
     def forget(self) -> None:
         """The scene loses its nodes."""
-        self._timer.stop()
+        self._stop()
         self._seen = None
+        self._view.forget()
         self._show_verdict(None)
 
     def close(self) -> None:
-        self._timer.stop()
+        self._stop()
         if self._drawer is not None:
             self._drawer.close()
             self._drawer = None
+
+    def _stop(self) -> None:
+        for timer in (self._timer, self._resize, self._look):
+            timer.stop()
+
+    def _show_layout(self) -> None:
+        self._view.forget()
+        manager = slicer.app.layoutManager()
+        if manager is not None:
+            node = manager.layoutLogic().GetLayoutNode()
+            if not node.IsLayoutDescription(LAYOUT):
+                node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
+            manager.setLayout(LAYOUT)
+
+    def _look_at_patient(self) -> None:
+        """Turn the 3D view to a point, from the patient's left front."""
+        manager = slicer.app.layoutManager()
+        if manager is not None and self._look_at is not None:
+            camera = manager.threeDWidget(0).threeDView().cameraNode()
+            camera.SetFocalPoint(*self._look_at)
+            camera.SetPosition(*(self._look_at + EYE_MM))
+            camera.SetViewUp(0.0, 0.0, 1.0)
+            camera.ResetClippingRange()
 
     def _can_draw(self) -> bool:
         parameters = self._panel.parameters
@@ -136,7 +137,7 @@ class FrameSection:
 
     def _show_layers(self) -> None:
         parameters = self._panel.parameters
-        slice_node = slicer.mrmlScene.GetSingletonNode(VIEW, "vtkMRMLSliceNode")
+        slice_node = laparoscope_slice_node(slicer.mrmlScene)
         if slice_node is None or self._seen is None or parameters.laparoscope is None:
             return
         picture, labels, translation = map(parameters.laparoscope.GetNodeReference, (PICTURE, LABELS, TRANSLATION))
@@ -147,8 +148,18 @@ class FrameSection:
         composite.SetForegroundVolumeID(translation.GetID() if self._translated and translation is not None else None)
         composite.SetForegroundOpacity(parameters.translationOpacity)
         composite.SetLabelOpacity(parameters.labelOpacity)
-        camera = self._seen.camera
-        face_picture(slice_node, ras_from_pixels(self._seen), camera.width_px, camera.height_px)
+        self._view.show(slice_node, self._seen)
+        if not self._panel.hasObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed):
+            self._panel.addObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed)
+
+    def _view_changed(self, _slice_node: Any, _event: str) -> None:
+        """Its size may be another one; Slicer sets its field of view after this."""
+        self._resize.start()
+
+    def _fit_view(self) -> None:
+        slice_node = laparoscope_slice_node(slicer.mrmlScene)
+        if slice_node is not None:
+            self._view.resized(slice_node)
 
     # ---- translation ----
 
@@ -197,6 +208,14 @@ class FrameSection:
             self._ui.verdictText.setText(_("No translation of what the view shows."))
         else:
             self._ui.verdictText.setText(VERDICTS[translation.accepted])
+
+
+def _timer(interval_ms: int, act: Callable[[], None]) -> Any:
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.connect("timeout()", act)
+    return timer
 
 
 def _in_words(figure: ValidityFigure) -> tuple[str, str, str, str]:
