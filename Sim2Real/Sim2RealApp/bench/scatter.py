@@ -24,7 +24,7 @@ from .machine import machine, versions
 PIXELS, ASKED_ERROR = 128, 0.05
 PORTION = 2**20
 SPECTRUM, VOXEL_MM, DEVICE = "90kV_Al4.0", 5.0, "unberath_2018"
-VIEWS = {"AP": (0.0, 0.0), "LAO 45°, cranial 20°": (45.0, 20.0), "lateral": (90.0, 0.0)}
+VIEWS = {"AP": (0.0, 0.0), "LAO 30°, cranial 20°": (30.0, 20.0)}
 SEEDS = 20
 PAPER_HISTORIES_A_S = 7e5
 """10¹⁰ photons in about 4 hours by MC-GPU on a Titan Xp (Unberath et al. 2018)."""
