@@ -206,7 +206,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
 
 def test_the_stated_error_is_the_spread_between_seeds():
     """Of 16 runs: the standard deviation of their means against the mean stated error, ± 3 · 20 %."""
-    volume, view = slab(100, side_mm=400), view_of(100, 300, 300)
+    volume, view = slab(100, side_mm=400), view_of(100, 300, 300, pixel_mm=100.0)
     scene = build_transport_scene(BACKEND, [volume], 1.0)
     source = photon_source(BACKEND, monoenergetic(60.0))
     runs = [scatter_images(scene, view, source, MonteCarloSettings(1, 1, 2**13, 16, seed)) for seed in range(16)]

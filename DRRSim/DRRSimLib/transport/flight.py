@@ -12,6 +12,10 @@ import drjit as dr
 from .interaction_tables import ENERGIES, ENERGY_STEP_KEV, LOWEST_KEV, InteractionTables
 from .transport_grid import CELL, MAJORANT_STEP, MAJORANTS, DeviceTransportGrid
 
+STEP_VOXELS = 2.0
+"""Length of the steps of `Steps` in voxels. That exp(−x) of an estimate is more than of its mean makes the scatter of a
+pelvis 0.4 % more than with steps of one voxel, which take 1.4 times as long."""
+
 NUDGE_MM = 1e-3
 """How far beyond the border of a cell a flight goes on, so that rounding cannot hold it there."""
 
@@ -101,8 +105,8 @@ def free_flight(
 
 
 class Steps(NamedTuple):
-    """A ray divided into steps of about a voxel, each of which stands for the voxel at a random place in it: the same
-    place in all of them, so that the mean over it is the integral along the ray itself."""
+    """A ray divided into steps of about STEP_VOXELS, each of which stands for the voxel at a random place in it: the
+    same place in all of them, so that the mean over it is the integral along the ray itself."""
 
     origin: Any
     direction: Any
@@ -122,7 +126,7 @@ def steps_along(grid: DeviceTransportGrid, origin: Any, direction: Any, end_mm: 
     _, leave = distances_in_grid(grid, origin, direction)
     length = dr.maximum(dr.minimum(leave, end_mm), 0)
     spacing = dr.minimum(dr.minimum(grid.spacing_mm.x, grid.spacing_mm.y), grid.spacing_mm.z)
-    count = dr.ceil(length / spacing)
+    count = dr.ceil(length / (spacing * STEP_VOXELS))
     return Steps(origin, direction, count, length / dr.maximum(count, 1), place)
 
 

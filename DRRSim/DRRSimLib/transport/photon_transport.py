@@ -25,7 +25,7 @@ from .scattering_angles import compton_energy_kev, compton_probability_sr, sampl
 SCORE_UNIT = 2.0**-34
 """Of sums in fixed point: 10⁸ contributions of 10 keV fit into 64 bits."""
 
-ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.1, 0.25
+ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.5, 0.5
 """Photons of less than the first share of their reference weight are dropped, but for the second of them, which count
 for all."""
 
@@ -149,12 +149,10 @@ class _Lanes:
 
 
 class Collision(NamedTuple):
-    """Where a photon collides, what share of its scattering there is Compton's, whether this one is, and the photon
-    afterwards."""
+    """Where a photon collides, what share of its scattering there is Compton's, and the photon afterwards."""
 
     voxel: Voxel
     compton_share: Any
-    compton: Any
     after: Photon
 
 
@@ -194,7 +192,7 @@ def _collision(medium: Medium, photon: Photon, rng: Any) -> tuple[Collision, Any
         energy_kev=dr.select(compton, compton_energy_kev(photon.energy_kev, cosine), photon.energy_kev),
         weight=photon.weight * albedo,
     )
-    return Collision(voxel, compton_share, compton, after), rng
+    return Collision(voxel, compton_share, after), rng
 
 
 def _sampled(medium: Medium, voxel: Voxel, photon: Photon, rng: Any, table: Any) -> Any:
@@ -205,8 +203,8 @@ def _sampled(medium: Medium, voxel: Voxel, photon: Photon, rng: Any, table: Any)
 def _rays_to_detector(
     medium: Medium, detector: DetectorFrame, photon: Photon, collision: Collision, rng: Any
 ) -> tuple[DetectorRay, DetectorRay, Any]:
-    """By Compton's effect to a random point of the detector, and by Rayleigh's in a direction drawn from it: of the
-    first collision always, since much of that reaches the detector, of later ones where the photon goes that way."""
+    """By Compton's effect to a random point of the detector, and by Rayleigh's in a direction drawn from it, each with
+    its share: a collision that counted whole where it happens to be Rayleigh's would weigh too much on one pixel."""
     arrays, gap = detector.arrays, detector.distance_mm(photon.position)
     u, v = rng.next_float32() * detector.columns, rng.next_float32() * detector.rows
     target = detector.point(u, v) - photon.position
@@ -227,16 +225,13 @@ def _rays_to_detector(
     weight = dr.select((gap > 0) & (energy >= LOWEST_KEV), weight, 0)
     compton = DetectorRay(direction, length, energy, weight, _pixel(detector, u, v))
 
-    first = photon.order == 0
     cosine = _sampled(medium, collision.voxel, photon, rng, medium.tables.rayleigh_cosines)
     direction = around(arrays, photon.direction, cosine, rng.next_float32())
-    direction = dr.select(first, direction, collision.after.direction)
-    share = dr.select(first, 1 - collision.compton_share, dr.select(collision.compton, arrays.Float(0), 1))
     approach = dr.dot(direction, detector.normal)
     length = gap / dr.maximum(approach, 1e-6)
     u, v = detector.position(photon.position + direction * length)
     arrives = (gap > 0) & (approach > 0) & (u >= 0) & (u < detector.columns) & (v >= 0) & (v < detector.rows)
-    weight = dr.select(arrives, collision.after.weight * share, 0)
+    weight = dr.select(arrives, collision.after.weight * (1 - collision.compton_share), 0)
     pixel = _pixel(detector, dr.select(arrives, u, 0), dr.select(arrives, v, 0))
     return compton, DetectorRay(direction, length, photon.energy_kev, weight, pixel), rng
 
