@@ -16,7 +16,7 @@ PREVIEW_PX = 256
 """Width of the image that follows the hand."""
 PREVIEW_PHOTONS = 20_000
 """Followed for the scatter of that image."""
-REST_MS = 120
+REST_MS = 80
 """How long the hand must rest for the full image."""
 
 
