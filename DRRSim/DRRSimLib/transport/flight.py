@@ -12,10 +12,6 @@ import drjit as dr
 from .interaction_tables import ENERGIES, ENERGY_STEP_KEV, LOWEST_KEV, InteractionTables
 from .transport_grid import CELL, MAJORANT_STEP, MAJORANTS, DeviceTransportGrid
 
-STEP_VOXELS = 2.0
-"""Length of the steps of `Steps` in voxels. That exp(−x) of an estimate is more than of its mean makes the scatter of a
-pelvis 0.4 % more than with steps of one voxel, which take 1.4 times as long."""
-
 NUDGE_MM = 1e-3
 """How far beyond the border of a cell a flight goes on, so that rounding cannot hold it there."""
 
@@ -105,7 +101,7 @@ def free_flight(
 
 
 class Steps(NamedTuple):
-    """A ray divided into steps of about STEP_VOXELS, each of which stands for the voxel at a random place in it: the
+    """A ray divided into steps of some voxels, each of which stands for the voxel at a random place in it: the
     same place in all of them, so that the mean over it is the integral along the ray itself."""
 
     origin: Any
@@ -118,15 +114,17 @@ class Steps(NamedTuple):
         return self.origin + self.direction * ((number + self.place) * self.length_mm)
 
 
-def steps_along(grid: DeviceTransportGrid, origin: Any, direction: Any, end_mm: Any, place: Any) -> Steps:
+def steps_along(
+    grid: DeviceTransportGrid, origin: Any, direction: Any, end_mm: Any, place: Any, voxels: float = 1.0
+) -> Steps:
     """The steps of rays that start in the grid or at its border, as far as they are in it and shorter than `end_mm`.
 
-    place: where in its step a sample lies, 0 … 1.
+    place: where in its step a sample lies, 0 … 1. voxels: how long a step is.
     """
     _, leave = distances_in_grid(grid, origin, direction)
     length = dr.maximum(dr.minimum(leave, end_mm), 0)
     spacing = dr.minimum(dr.minimum(grid.spacing_mm.x, grid.spacing_mm.y), grid.spacing_mm.z)
-    count = dr.ceil(length / (spacing * STEP_VOXELS))
+    count = dr.ceil(length / (spacing * voxels))
     return Steps(origin, direction, count, length / dr.maximum(count, 1), place)
 
 

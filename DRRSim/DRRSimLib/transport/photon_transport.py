@@ -25,6 +25,10 @@ from .scattering_angles import compton_energy_kev, compton_probability_sr, sampl
 SCORE_UNIT = 2.0**-34
 """Of sums in fixed point: 10⁸ contributions of 10 keV fit into 64 bits."""
 
+DETECTION_STEP_VOXELS = 2.0
+"""Steps on the way to the detector. That exp(−x) of an estimate is more than of its mean makes the scatter of a pelvis
+0.4 % more than with steps of one voxel, which take 1.4 times as long."""
+
 ROULETTE_BELOW, ROULETTE_SURVIVAL = 0.5, 0.5
 """Photons of less than the first share of their reference weight are dropped, but for the second of them, which count
 for all."""
@@ -90,7 +94,10 @@ def transport(
         compton, rayleigh, rng = _rays_to_detector(medium, detector, photon, collision, rng)
         for ray, image in ((compton, COMPTON), (rayleigh, RAYLEIGH)):
             row = energy_row(arrays, ray.energy_kev)
-            steps = steps_along(medium.grid, photon.position, ray.direction, ray.length_mm, rng.next_float32())
+            place = rng.next_float32()
+            steps = steps_along(
+                medium.grid, photon.position, ray.direction, ray.length_mm, place, DETECTION_STEP_VOXELS
+            )
             arriving = ray.weight * dr.exp(-optical_depth(medium, steps, row, ray.weight > 0))
             entry = dr.select(photon.order == 0, arrays.UInt32(image), MULTIPLE) * pixels + ray.pixel
             _score(arrays, photons, arriving, entry, ray.weight > 0)
