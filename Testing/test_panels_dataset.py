@@ -140,13 +140,15 @@ def test_a_volume_that_is_as_in_its_file_is_named_by_it(panel, tmp_path):
 def test_what_was_generated_is_known_until_it_is_changed(slicer_scene, tmp_path):
     import slicer
 
-    from Sim2RealLib.mrml.inputs import generated_anatomy, mark_generated
-    from Sim2RealLib.mrml.markups import make_landmarks
+    from Sim2RealLib.mrml.inputs import generated_anatomy, hash_of_landmarks, hash_of_volume, mark_generated
+    from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
     from Sim2RealLib.mrml.node_copies import copied
+    from Sim2RealLib.mrml.volumes import copy_of_volume
 
     ct, points = some_volume(), make_landmarks(slicer.mrmlScene, {"a": np.array([1.0, 2.0, 3.5])}, "landmarks")
-    for node in (ct, points):
-        mark_generated(node, {"kind": "pelvis", "seed": 3})
+    hashes = hash_of_volume(copy_of_volume(ct)), hash_of_landmarks(landmarks_of(points))
+    for node, sha256 in zip((ct, points), hashes, strict=True):
+        mark_generated(node, {"kind": "pelvis", "seed": 3}, sha256)
     assert generated_anatomy(copied(ct), copied(points)) == {"kind": "pelvis", "seed": 3}
     assert generated_anatomy(copied(ct), copied(some_volume("other"))) is None
     slicer.util.saveScene(str(tmp_path / "scene.mrb"))

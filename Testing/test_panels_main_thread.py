@@ -100,6 +100,56 @@ def test_a_search_and_an_export_of_a_large_ct_do_not_hold_the_window_up(
     assert asked == 6 * ["job"]
 
 
+def test_a_generated_pelvis_comes_into_the_scene_at_once(slicer_scene, tmp_path):
+    from DRRSimLib.label_surfaces import label_surface
+    from DRRSimLib.mrml.pelvis_nodes import add_pelvis, prepare_pelvis
+    from DRRSimLib.mrml.recipe_nodes import input_section
+    from DRRSimLib.mrml.surfaces import smooth_poly_data
+    from DRRSimLib.pelvis import generate_pelvis
+    from DRRSimLib.recipe import PelvisAnatomy
+    from Sim2RealLib.mrml.inputs import InputFiles
+    from Sim2RealLib.mrml.node_copies import copied
+    from Sim2RealLib.volume_io import label_ids
+
+    anatomy = PelvisAnatomy(seed=1, spacing_mm=1.5)
+    phantom = generate_pelvis(1, 1.5)
+    surfaces = {label: smooth_poly_data(label_surface(phantom.labels, label)) for label in label_ids(phantom.labels)}
+    prepared, nodes = prepare_pelvis(phantom, anatomy, surfaces), []
+    assert cpu_seconds(lambda: nodes.append(add_pelvis(slicer_scene, prepared))) < LONGEST_S
+    known = input_section(InputFiles(tmp_path), *map(copied, nodes[-1]))
+    assert known == {"anatomy": anatomy.model_dump(mode="json")}
+
+
+def test_a_generated_colon_comes_into_the_scene_at_once(slicer_scene, tmp_path):
+    from DepthSimLib.anatomy import generated_colon
+    from DepthSimLib.mrml.colon_inputs import input_section
+    from DepthSimLib.mrml.colon_nodes import hashes_of, make_sample_colon
+    from DepthSimLib.recipe import GeneratedColon
+    from Sim2RealLib.mrml.inputs import InputFiles
+    from Sim2RealLib.mrml.node_copies import copied
+
+    section = GeneratedColon(seed=1, scan={"spacing_mm": 1.5})
+    scanned, anatomy = generated_colon(section)
+    hashes, samples = hashes_of(scanned, anatomy), []
+    add = lambda: samples.append(make_sample_colon(slicer_scene, section, scanned, anatomy, hashes))  # noqa: E731
+    assert cpu_seconds(add) < LONGEST_S
+    ct, segmentation = map(copied, samples[-1][:2])
+    assert input_section(InputFiles(tmp_path), ct, segmentation, {})["anatomy"]["seed"] == 1
+
+
+def test_inputs_that_were_read_come_into_the_scene_at_once(slicer_scene, large_ct):
+    from Sim2RealLib.label_table import label_classes
+    from Sim2RealLib.mrml.segmentations import make_segmentation
+    from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
+    from Sim2RealLib.volume import Volume
+
+    ct = copy_of_volume(large_ct)
+    labels = Volume(np.where(ct.array > 0, 25, 0).astype(np.uint8), ct.ras_from_ijk)
+    classes = label_classes("totalsegmentator_v2")[:40]
+    assert cpu_seconds(lambda: make_volume(slicer_scene, ct, "read")) < LONGEST_S
+    assert cpu_seconds(lambda: make_segmentation(slicer_scene, labels, classes, "read")) < LONGEST_S
+
+
 def test_frames_are_put_into_the_scene_one_by_one(slicer_scene, tmp_path, monkeypatch):
     from Sim2RealLib.mrml import dataset_frames
 

@@ -22,7 +22,8 @@ from .conebeam.volume_of_dataset import reconstruct_dataset
 from .fluoroscope import Fluoroscope
 from .frames.frame_labels import landmark_records
 from .mrml.carm_nodes import device_of, make_carm, place, pose_of
-from .mrml.patient_nodes import add_pelvis, anatomy_of, middle_of, state_of
+from .mrml.patient_nodes import anatomy_of, middle_of, state_of
+from .mrml.pelvis_nodes import add_pelvis, prepare_pelvis
 from .mrml.point_nodes import show_landmarks
 from .mrml.recipe_nodes import carm_section, input_section
 from .mrml.xray_nodes import show_outlines, show_xray
@@ -45,7 +46,7 @@ class XrayLogic:
     ) -> "tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLMarkupsFiducialNode]":
         """A generated CT of the pelvis with its segmentation and landmarks: another one for every seed."""
         anatomy = validate(PelvisAnatomy, {"seed": seed, "spacing_mm": spacing_mm}, "the sample pelvis")
-        return add_pelvis(self._scene, generate_pelvis(seed, spacing_mm), anatomy)
+        return add_pelvis(self._scene, prepare_pelvis(generate_pelvis(seed, spacing_mm), anatomy))
 
     def make_carm(
         self,

@@ -15,7 +15,7 @@ from Sim2RealLib.panels.panel import Panel, shared_ui
 from Sim2RealLib.panels.views import hide, show_in_slices
 
 from .mrml.carm_nodes import device_of
-from .mrml.patient_nodes import add_pelvis
+from .mrml.pelvis_nodes import add_pelvis
 from .mrml.xray_view import VIEW
 from .panels.carm_section import CArmSection
 from .panels.detection_section import DetectionSection
@@ -95,7 +95,7 @@ class DrrPanel(Panel):
         anatomy = PelvisAnatomy(seed=self.parameters.sampleSeed, spacing_mm=self.sample_spacing_mm)
 
         def made(pelvis: Any) -> None:
-            ct, segmentation, landmarks = add_pelvis(slicer.mrmlScene, *pelvis)
+            ct, segmentation, landmarks = add_pelvis(slicer.mrmlScene, pelvis)
             hide(self.parameters.segmentation)
             modified = self.parameters.parameterNode.StartModify()
             self.parameters.ct, self.parameters.segmentation = ct, segmentation

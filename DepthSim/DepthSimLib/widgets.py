@@ -78,11 +78,11 @@ class DepthPanel(Panel):
     def make_sample(self, section: GeneratedColon) -> None:
         """Make a colon and choose it as input; all of it is known, so that its lumen needs no search."""
 
-        def made(result: tuple[Any, Any]) -> None:
-            scanned, anatomy = result
+        def made(result: tuple[Any, Any, Any]) -> None:
+            scanned, anatomy, hashes = result
             parameters = self.parameters
             hide(parameters.lumen, parameters.path, parameters.segmentation)
-            sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy)
+            sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy, hashes)
             keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
             self.colon.keeper.learn(keys, FoundLumen(None, anatomy))
             show_in_slices(sample.ct)

@@ -24,7 +24,7 @@ from .. import simulator
 from ..acquisition.carm import DEVICES, CArmDevice
 from ..frame_record import DrrRecord
 from ..mrml.carm_nodes import is_carm
-from ..mrml.patient_nodes import add_pelvis
+from ..mrml.pelvis_nodes import add_pelvis
 from ..mrml.recipe_nodes import carm_section, input_section
 from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
@@ -97,7 +97,7 @@ class DrrRecipeSource:
             self._panel.run(
                 _("Making a pelvis"),
                 pelvis_steps(anatomy),
-                lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, *made)),
+                lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, made)),
             )
             return
         ct = loaded_volume(section.volume)

@@ -10,8 +10,8 @@ from pydantic_core import to_jsonable_python
 from vtk.util.numpy_support import numpy_to_vtk
 
 from Sim2RealLib.mesh import TriangleMesh
-from Sim2RealLib.mrml.generated_labels import mark_generated_labels
-from Sim2RealLib.mrml.inputs import mark_generated
+from Sim2RealLib.mrml.generated_labels import hash_of_labels
+from Sim2RealLib.mrml.inputs import hash_of_volume, mark_generated
 from Sim2RealLib.mrml.markups import curve_points_of, make_curve
 from Sim2RealLib.mrml.models import make_model, to_poly_data
 from Sim2RealLib.mrml.segmentations import make_segmentation
@@ -48,8 +48,20 @@ class SampleColon(NamedTuple):
     path: "slicer.vtkMRMLMarkupsCurveNode"
 
 
+class ColonHashes(NamedTuple):
+    """Of the voxels and the labels of a scan; see `mark_generated`."""
+
+    ct: str
+    labels: str
+
+
+def hashes_of(scanned: ScannedColon, anatomy: Anatomy) -> ColonHashes:
+    """What takes long of `make_sample_colon`; on any thread."""
+    return ColonHashes(hash_of_volume(scanned.ct), hash_of_labels(scanned.labels, anatomy.classes))
+
+
 def make_sample_colon(
-    scene: "slicer.vtkMRMLScene", section: GeneratedColon, scanned: ScannedColon, anatomy: Anatomy
+    scene: "slicer.vtkMRMLScene", section: GeneratedColon, scanned: ScannedColon, anatomy: Anatomy, hashes: ColonHashes
 ) -> SampleColon:
     """A generated colon as nodes, in a folder of their own.
 
@@ -57,13 +69,12 @@ def make_sample_colon(
     """
     name, content = f"Colon {section.seed}", to_jsonable_python(section)
     ct = make_volume(scene, scanned.ct, f"{name} CT")
-    ct.GetDisplayNode().SetAutoWindowLevel(False)
     ct.GetDisplayNode().SetWindowLevelMinMax(*SHOWN_HU)
     segmentation = make_segmentation(scene, scanned.labels, anatomy.classes, f"{name} segmentation")
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     path = make_path(scene, anatomy.centerline, f"{name} centerline")
-    mark_generated(ct, content)
-    mark_generated_labels(segmentation, scanned.ct, content)
+    mark_generated(ct, content, hashes.ct)
+    mark_generated(segmentation, content, hashes.labels)
     file_under(scene, name, ct, segmentation, path, provenance={"input": {"anatomy": content}})
     return SampleColon(ct, segmentation, path)
 

@@ -20,6 +20,7 @@ from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
 from ..mrml.colon_inputs import input_section
+from ..mrml.colon_nodes import hashes_of
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
@@ -107,11 +108,13 @@ class EndoscopyRecipeSource:
 
 
 def sample_steps(section: GeneratedColon) -> Iterator[Done]:
-    """Generate a colon and scan it; returns the scan and the anatomy."""
+    """Generate a colon and scan it; returns the scan, the anatomy and the scan's hashes."""
     from ..anatomy import generated_colon
 
     yield Done(0, 0)
-    return generated_colon(section)
+    scanned, anatomy = generated_colon(section)
+    yield Done(0, 0, _("checksums"))
+    return scanned, anatomy, hashes_of(scanned, anatomy)
 
 
 def _points(name: str, positions: list[np.ndarray]) -> Any:

@@ -1,27 +1,23 @@
 """Whether a segmentation still is that of a generated anatomy."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import slicer
-
 from ..errors import Sim2RealError
+from ..simulation import LabelClass
 from ..volume import Volume
 from .inputs import hash_of_volume
-from .node_copies import GENERATED, NodeCopy
-from .segmentations import SegmentationCopy, copy_of_segmentation, labels_in
+from .node_copies import NodeCopy
+from .segmentations import SegmentationCopy, copy_of_labels, labels_in
 
 TABLE = "totalsegmentator_v2"
 """Names of labels."""
 
 
-def mark_generated_labels(
-    segmentation: "slicer.vtkMRMLSegmentationNode", reference: Volume, anatomy: Mapping[str, Any]
-) -> None:
-    """Remember that a segmentation holds the labels of what `input.anatomy` of a recipe generates."""
-    mark = {"anatomy": dict(anatomy), "sha256": _hash_of(copy_of_segmentation(segmentation), reference)}
-    segmentation.SetAttribute(GENERATED, json.dumps(mark))
+def hash_of_labels(labels: Volume, classes: Sequence[LabelClass]) -> str:
+    """SHA-256 of the segmentation that `make_segmentation` makes of labels on the grid of the CT; on any thread."""
+    return _hash_of(copy_of_labels(labels, classes), labels)
 
 
 def are_generated_labels(segmentation: NodeCopy, reference: Volume, anatomy: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from ..label_table import label_classes, table_text
 from ..landmarks import write_landmarks
 from ..volume import Volume
 from ..volume_io import require_finite, write_volume
-from .node_copies import GENERATED, NodeCopy, copied
+from .node_copies import GENERATED, NodeCopy
 from .segmentations import labels_in
 
 _HASH_DIGITS = 12
@@ -104,9 +104,13 @@ def hash_of_landmarks(landmarks: Mapping[str, np.ndarray]) -> str:
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
-def mark_generated(node: "slicer.vtkMRMLNode", anatomy: Mapping[str, Any]) -> None:
-    """Remember that a node holds what `input.anatomy` of a recipe generates."""
-    node.SetAttribute(GENERATED, json.dumps({"anatomy": dict(anatomy), "sha256": _hash_of(copied(node))}))
+def mark_generated(node: "slicer.vtkMRMLNode", anatomy: Mapping[str, Any], sha256: str) -> None:
+    """Remember that a node holds what `input.anatomy` of a recipe generates.
+
+    sha256: of what it holds by `hash_of_volume`, `hash_of_landmarks` or `generated_labels.hash_of_labels`; large
+    volumes are hashed on another thread than the node's.
+    """
+    node.SetAttribute(GENERATED, json.dumps({"anatomy": dict(anatomy), "sha256": sha256}))
 
 
 def generated_anatomy(*copies: NodeCopy) -> dict[str, Any] | None:

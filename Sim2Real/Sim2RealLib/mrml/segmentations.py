@@ -75,11 +75,11 @@ def make_segmentation(
 ) -> "slicer.vtkMRMLSegmentationNode":
     """A new segmentation node with a segment for each class: its name, which is the segment's ID too, and its colour.
 
-    labels: of any integer type; values that are no class are left out.
+    labels: integers from 0 to 65535; values that are no class are left out.
     """
     ids = [entry.id for entry in classes]
     kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
-    values = np.where(np.isin(labels.array, ids), labels.array, 0).astype(kind)
+    values = _lookup(dict(zip(ids, ids, strict=True))).astype(kind)[labels.array]
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(labels.shape_ijk)
     image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
@@ -131,6 +131,13 @@ def copy_of_segmentation(node: "slicer.vtkMRMLSegmentationNode") -> Segmentation
         seen = _volume_of_image(image, node)
         layers.append((Volume(seen.array.copy(), seen.ras_from_ijk, seen.name), ranks))
     return SegmentationCopy(node.GetName(), segments, tuple(layers))
+
+
+def copy_of_labels(labels: Volume, classes: Sequence[LabelClass]) -> SegmentationCopy:
+    """What `copy_of_segmentation` gives of the node that `make_segmentation` makes."""
+    segments = tuple(Named(entry.name, entry.color, entry.name) for entry in classes)
+    rank_of = {entry.id: rank for rank, entry in enumerate(classes, start=1)}
+    return SegmentationCopy(labels.name, segments, ((labels, rank_of),))
 
 
 def labels_in(

@@ -14,6 +14,12 @@ from ..volume import Volume
 from ..volume_io import as_ct, grid_record, require_contrast, require_finite
 from .transforms import to_array, to_vtk, world_from_node
 
+SHOWN_PERCENTILES = 0.1, 99.9
+"""Of the voxels of a new volume: what is darker or brighter is shown as black or white."""
+
+SAMPLED_VOXELS = 4
+"""One voxel of so many along each axis tells the percentiles."""
+
 
 def volume_of(node: "slicer.vtkMRMLVolumeNode") -> Volume:
     """A copy of the voxels of a volume node, in the world. Doubles become float32, as from a file.
@@ -62,8 +68,15 @@ def volume_record(role: str, volume: Volume) -> dict[str, Any]:
 
 
 def make_volume(scene: "slicer.vtkMRMLScene", volume: Volume, name: str) -> "slicer.vtkMRMLScalarVolumeNode":
-    """A new scalar volume node with a copy of the voxels."""
-    return _filled(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name), volume)
+    """A new scalar volume node with a copy of the voxels, shown from the darkest to the brightest of most of them."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.CreateDefaultDisplayNodes()  # without voxels: with them it looks at each for its window, 0.3 s
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    step = SAMPLED_VOXELS
+    sample = volume.array[step // 2 :: step, step // 2 :: step, step // 2 :: step]
+    display.SetWindowLevelMinMax(*np.nanpercentile(sample if sample.size else volume.array, SHOWN_PERCENTILES).tolist())
+    return _filled(node, volume)
 
 
 def make_label_volume(
@@ -80,7 +93,9 @@ def make_label_volume(
     display = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
     display.SetAndObserveColorNodeID(colors.GetID())
     node.SetAndObserveDisplayNodeID(display.GetID())
-    return _filled(node, labels)
+    node = _filled(node, labels)
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def show_image(node: "slicer.vtkMRMLVolumeNode", image: np.ndarray, ras_from_ijk: np.ndarray) -> None:
@@ -116,7 +131,6 @@ def _filled(node: "slicer.vtkMRMLVolumeNode", volume: Volume) -> "slicer.vtkMRML
     values = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
     node.SetIJKToRASMatrix(to_vtk(volume.ras_from_ijk))
     node.SetAndObserveImageData(_image_data(values.ravel(), volume.shape_ijk))
-    node.CreateDefaultDisplayNodes()
     return node
 
 

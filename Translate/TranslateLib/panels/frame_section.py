@@ -10,12 +10,12 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.job import Done
-from Sim2RealLib.mrml.slice_views import show_layers
+from Sim2RealLib.mrml.slice_views import PictureView
 from Sim2RealLib.panels.panel import Panel
 
 from ..logic import preview, show_translation
 from ..mrml.frames import LABELS, PICTURE, TRANSLATION
-from ..mrml.laparoscope_view import LAYOUT, LAYOUT_XML, LaparoscopeView, laparoscope_slice_node
+from ..mrml.laparoscope_view import LAYOUT, LAYOUT_XML, laparoscope_slice_node
 from ..mrml.preview import GeometryFrame, GeometryPreview
 from ..parameters import StyleSource
 from ..translators import ImageStyle, RandomStyle, Style, Translation, ValidityFigure, read_style_image, registered
@@ -41,7 +41,7 @@ class FrameSection:
         self._panel, self._ui = panel, panel.ui
         self._drawer: GeometryPreview | None = None
         self._seen: GeometryFrame | None = None
-        self._view = LaparoscopeView()
+        self._view = PictureView()
         self._translated, self._was_live = False, False
         self._offered: tuple[str, ...] | None = None
         self._look_at: np.ndarray | None = None
@@ -143,12 +143,10 @@ class FrameSection:
         picture, labels, translation = map(parameters.laparoscope.GetNodeReference, (PICTURE, LABELS, TRANSLATION))
         if picture is None or labels is None:
             return
-        show_layers(slice_node, picture, labels)
+        self._view.show(slice_node, picture, labels, parameters.labelOpacity)
         composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node)
         composite.SetForegroundVolumeID(translation.GetID() if self._translated and translation is not None else None)
         composite.SetForegroundOpacity(parameters.translationOpacity)
-        composite.SetLabelOpacity(parameters.labelOpacity)
-        self._view.show(slice_node, self._seen)
         if not self._panel.hasObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed):
             self._panel.addObserver(slice_node, vtk.vtkCommand.ModifiedEvent, self._view_changed)
 
@@ -158,8 +156,8 @@ class FrameSection:
 
     def _fit_view(self) -> None:
         slice_node = laparoscope_slice_node(slicer.mrmlScene)
-        if slice_node is not None:
-            self._view.resized(slice_node)
+        if slice_node is not None and self._view.resized(slice_node):
+            self._show_layers()
 
     # ---- translation ----
 
