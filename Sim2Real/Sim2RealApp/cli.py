@@ -1,9 +1,10 @@
 """The command `sim2real`."""
 
+import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -96,11 +97,16 @@ def _export(recipe, out, backend, limit=None, workers=None, scheduler=None) -> N
                 progress.update(bar, description="Frames", completed=step.done, total=step.total)
         _report(out)
     except (KeyboardInterrupt, RuntimeError) as error:
-        if not _is_interruption(error):
-            raise
-        errors.print("Stopped. What is finished is kept; the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
+        _stopped(error)
     console.print(f"[green]✓[/] {escape(str(out))}: open {escape(str(out / 'report.html'))}", soft_wrap=True)
+
+
+def _stopped(error: BaseException) -> NoReturn:
+    """End after Ctrl-C, and raise any other error again."""
+    if not _is_interruption(error):
+        raise error
+    errors.print("Stopped. What is finished is kept; the same command goes on from there.")
+    raise typer.Exit(INTERRUPTED) from None
 
 
 def _is_interruption(error: BaseException | None) -> bool:
@@ -198,6 +204,30 @@ def reconstruct(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with a task, for example Resources/Recipes/scatter.yaml.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for examples, checkpoint and weights; a training of the same recipe goes on.")
+    ],
+    settings: Settings = None,
+    backend: BackendName = "auto",
+) -> None:
+    """Train the network that a recipe describes, on examples that it makes first."""
+    from .train import load_training_recipe, train_network
+
+    try:
+        with _progress() as progress:
+            bar = progress.add_task("Preparing", total=None)
+            for step in train_network(load_training_recipe(recipe, settings or ()), out, backend):
+                progress.update(bar, description=step.doing, completed=step.done, total=step.total or None)
+    except (KeyboardInterrupt, RuntimeError) as error:
+        _stopped(error)
+    for name, value in json.loads((out / "result.json").read_text("utf-8"))["test"].items():
+        console.print(f"{name}: {value:.4g}", soft_wrap=True)
+    console.print(f"[green]✓[/] {escape(str(out / 'model.safetensors'))}", soft_wrap=True)
+
+
+@app.command()
 def doctor() -> None:
     """Say what works on this machine and what to install."""
     from Sim2RealLib.doctor import examine
@@ -232,8 +262,18 @@ def list_models() -> None:
         return
     table = Table("id", "task", "title", "licence", "MB")
     for card in cards:
-        table.add_row(card.id, card.task, card.title, card.license, f"{card.size_bytes / 1e6:.1f}")
+        table.add_row(card.id, card.task, card.title, card.licence, f"{card.size_bytes / 1e6:.1f}")
     console.print(table)
+
+
+@models.command("verify")
+def verify_models() -> None:
+    """Check that the weights of every model are there and whole."""
+    from Sim2RealLib.models import damaged_models, list_models
+
+    if damaged := damaged_models():
+        raise Sim2RealError(f"Missing or damaged: {', '.join(damaged)}. Install SurgicalSim2Real again.")
+    console.print(f"[green]✓[/] {len(list_models())} models are whole.")
 
 
 def _progress() -> Progress:

@@ -1,5 +1,6 @@
 """The trained models that come with the extension, and what is known of each."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,27 @@ class ModelCard(StrictModel):
     trained_on: str
     metrics: tuple[Metric, ...]
     limits: str
+
+
+def weights_path(card: ModelCard) -> Path:
+    """The file of a model's weights; Sim2RealError if it is missing or not what the card says."""
+    path = resource_path(card.file)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
+        raise Sim2RealError(f"{path} is missing or damaged: install SurgicalSim2Real again.")
+    return path
+
+
+def damaged_models(catalogue: Path | None = None) -> tuple[str, ...]:
+    """The ids of models whose weights are missing or not what their cards say."""
+    return tuple(card.id for card in list_models(catalogue) if _is_damaged(card))
+
+
+def _is_damaged(card: ModelCard) -> bool:
+    try:
+        weights_path(card)
+    except Sim2RealError:
+        return True
+    return False
 
 
 class _Catalogue(StrictModel):

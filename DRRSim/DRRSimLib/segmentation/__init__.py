@@ -1,0 +1,1 @@
+"""Materials of a CT by a trained network."""
