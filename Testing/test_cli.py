@@ -203,7 +203,9 @@ def test_killed_at_random_instants_and_continued_gives_the_same_bytes(dataset, t
     assert contents(tmp_path / "out") == contents(dataset)
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["here", "workers"])
+@pytest.mark.parametrize(
+    "workers", [[], pytest.param(["--workers", "2"], marks=pytest.mark.slow)], ids=["here", "workers"]
+)
 def test_interrupted_it_says_so_in_one_line_and_the_other_way_of_running_goes_on_to_the_same_bytes(
     workers, dataset, tmp_path
 ):

@@ -130,6 +130,7 @@ def test_polyps_follow_the_paris_classification(colon: Colon) -> None:
         assert start <= polyp.arc_length_mm <= stop
 
 
+@pytest.mark.slow
 def test_polyps_measure_what_they_claim(colon: Colon) -> None:
     """Extent of the labelled part of the mesh, and how far it rises above its foot, or the wall without it."""
     mesh = colon_mesh(colon, 1.0)

@@ -51,7 +51,12 @@ SWEEPS = {
 
 @pytest.mark.parametrize(
     ("name", "grid"),
-    [*((name, "patient") for name in SWEEPS), ("short", "oblique"), ("short", "left-handed")],
+    [
+        pytest.param("full", "patient", marks=pytest.mark.slow),
+        *((name, "patient") for name in SWEEPS if name != "full"),
+        ("short", "oblique"),
+        ("short", "left-handed"),
+    ],
 )
 def test_a_sphere_comes_back_where_it_is_and_as_dense_as_it_is(name, grid):
     """From its chords, off the middle and off the plane of the source. Half a voxel is the issue's bound for the place

@@ -40,6 +40,7 @@ def blocks(picture: np.ndarray) -> np.ndarray:
     return picture[:height, :width].reshape(3, height // 3, 3, width // 3, 3).mean(axis=(1, 3))
 
 
+@pytest.mark.slow
 def test_the_last_picture_is_that_of_all_samples_at_once(cinematic):
     """The same mean and variance, by 16 pictures of either, without reflections, whose few bright paths would decide.
 

@@ -112,6 +112,7 @@ def test_depth_is_that_of_the_wall(scene):
     assert np.percentile(distances, 95) < 0.3
 
 
+@pytest.mark.slow
 def test_fluid_of_a_generated_colon_becomes_gas():
     """The wall that frames see is then that of the dry colon, where fluid lay against it too; voxels are 2 mm, and
     what is cleansed is off by a fraction of one."""
@@ -154,6 +155,7 @@ def test_normals_are_perpendicular_to_the_surface_that_depth_describes(scene, fr
     assert np.median(cosine) > np.cos(np.deg2rad(12))
 
 
+@pytest.mark.slow
 def test_polyps_are_labelled_as_wide_as_they_are(scene):
     """Seen from the midline beside them: the widest extent of their labelled points, of which a pixel or two and the
     side that faces away are missing. Heads of 0-Ip are labelled with their stalk."""
@@ -208,6 +210,7 @@ def test_frames_depend_on_their_index_alone(scene, frame):
     assert all(np.array_equal(again.channels[name], image) for name, image in frame.channels.items())
 
 
+@pytest.mark.slow
 def test_frames_do_not_depend_on_the_number_of_threads():
     """Workers have a share of the threads. Small kernels run on the thread that asks, where numbers below 1e-38 count;
     of 20,000 pixels one or two were once decided by them."""
@@ -311,6 +314,7 @@ def test_exposure_follows_late_and_each_frame_alone():
     assert np.ptp(wanted) > 0.3
 
 
+@pytest.mark.slow
 def test_a_ct_with_labels_a_calibration_and_a_volume_property(tmp_path):
     """A generated colon's CT as if it were a patient's: its polyps are labelled where they are seen."""
     scanned = scan_colon(generate_colon(ColonShape(seed=SEED)), ColonScan(spacing_mm=2.0, lungs=False, gas_pockets=0))

@@ -322,6 +322,7 @@ def test_bytes_depend_on_the_seed_and_landmarks_not_on_the_voxel_size() -> None:
         assert np.linalg.norm(at - other.landmarks[name]) > 0.05
 
 
+@pytest.mark.slow
 def test_pelves_are_as_wide_as_people(phantom: Phantom) -> None:
     found = [find_landmarks(build_skeleton(sample_shape(seed))) for seed in range(16)]
     for name, (mean, sd) in PAIR_DISTANCES_MM.items():
@@ -348,6 +349,7 @@ def test_hounsfield_units_agree_with_the_labels(phantom: Phantom) -> None:
     assert np.mean(unlabelled > 400) < 0.003  # only the blurred rim of bone
 
 
+@pytest.mark.slow
 def test_a_layer_of_fat_lies_under_the_skin() -> None:
     shape = replace(sample_shape(SEED), fat_mm=15.0)
     phantom = build_pelvis(shape, 2.0)

@@ -213,7 +213,10 @@ def test_a_volume_of_higher_priority_replaces_what_it_covers():
     assert (both["water"] + both["titanium"]).sum() == pytest.approx(alone.sum(), rel=2e-3)
 
 
-@pytest.mark.parametrize("grid", ["straight", "oblique", "coronal"])
+@pytest.mark.parametrize(
+    "grid",
+    [pytest.param("straight", marks=pytest.mark.slow), "oblique", pytest.param("coronal", marks=pytest.mark.slow)],
+)
 def test_a_volume_in_parts_gives_the_same_image(grid):
     """Tiling: a budget of a third of the packed size. Float32 places samples to about 1e-4 of a voxel."""
     shape = (30, 32, 34)

@@ -181,6 +181,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.slow
 def test_looks_traced_together_are_those_traced_alone():
     medium = noise_medium(0.3)
     together = replicates(10, medium, LOOKS, ras_from_camera=OUTSIDE, samples=48)

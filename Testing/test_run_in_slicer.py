@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from run_in_slicer import OF_MODULES, TESTING
 
 SCRIPT = Path(__file__).with_name("run_in_slicer.py")
@@ -22,6 +24,7 @@ def test_every_file_that_needs_slicer_is_among_them():
     assert {name for name in needed - chosen if not OF_THE_STAND_IN.fullmatch(name)} == set()
 
 
+@pytest.mark.slow
 def test_a_chosen_test_and_the_self_tests_run():
     command = [sys.executable, str(SCRIPT), "--", "-k", "main_thread_stays_alive", "-p", "no:cacheprovider"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=240)
