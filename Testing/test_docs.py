@@ -33,8 +33,10 @@ from DRRSimLib.physics.materials import material, material_names
 from DRRSimLib.physics.spectra import PRESETS
 from DRRSimLib.physics.tissues import METALS, RULES, TissueRule
 from DRRSimLib.recipe import DrrRecipe
+from DRRSimLib.scatter.scatter_training import ScatterRecipe
 from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
+from Sim2RealApp.train import load_training_recipe
 from Sim2RealLib.landmarks import write_landmarks
 from Sim2RealLib.recipe import Recipe, apply_settings, read_recipe, validate
 from Sim2RealLib.recipe_faults import fields_of, sections_in
@@ -45,7 +47,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "Docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?P<note><!-- not run: .+? -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-RECIPES = {"drr": DrrRecipe, "endoscopy": EndoscopyRecipe}
+RECIPES = {"drr": DrrRecipe, "endoscopy": EndoscopyRecipe, "scatter": ScatterRecipe}
 REFERENCES = {"Recipes.md": "drr", "EndoscopyRecipes.md": "endoscopy"}
 """The page that documents the fields of a simulator's recipe."""
 ENDOSCOPY_PAGES = ("DepthSim.md", "EndoscopyRecipes.md")
@@ -279,6 +281,17 @@ def test_repeated_sections_and_modes_are_found():
     assert ("", "rendering.looks[].tissue.points") in names
 
 
+@pytest.mark.parametrize("path", sorted(RECIPE_FILES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_that_come_with_the_extension_are_valid_and_documented(path):
+    content = read_recipe(path)
+    kind = content.get("simulator") or content["task"]
+    validate(RECIPES[kind], content, path.name)
+    assert any(path.name in page.read_text("utf-8") for page in PAGES)
+    if "task" in content:
+        documented = {name for cells in rows(page("Training.md")) for name in re.findall(r"`([\w.]+)`", cells[0])}
+        assert {field for (_, field), _ in fields(RECIPES[kind], RECIPES[kind](**content))} <= documented
+
+
 def simulator_of(path: Path) -> str:
     return "endoscopy" if path.name in ENDOSCOPY_PAGES else "drr"
 
@@ -312,6 +325,8 @@ def check_command(group, words: list[str], path: Path) -> None:
         example = RECIPE_FILES / {"drr": "pelvis_drr.yaml", "endoscopy": "colon_cinematic.yaml"}[simulator_of(path)]
         recipe = apply_settings(read_recipe(ours if ours.exists() else example), parameters["settings"] or ())
         validate(RECIPES[recipe["simulator"]], recipe, " ".join(words))
+    if name == "train":
+        load_training_recipe(ROOT / parameters["recipe"], parameters["settings"] or ())
     return None
 
 

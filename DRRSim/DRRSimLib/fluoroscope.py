@@ -72,7 +72,7 @@ class Fluoroscope:
 
 
 def _quick(section: Scatter) -> Scatter:
-    if section.estimator == "none":
+    if section.estimator in ("none", "network"):
         return section
     photons = min(section.histories or PREVIEW_PHOTONS, PREVIEW_PHOTONS)
     return Scatter(estimator="smoothed_monte_carlo", histories=photons, voxel_mm=section.voxel_mm)

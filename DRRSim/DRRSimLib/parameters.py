@@ -16,6 +16,7 @@ from .acquisition.views import Sampler
 from .detector.presets import DETECTORS
 from .frames.display import WINDOWS
 from .physics.spectra import PRESETS
+from .scatter import ESTIMATORS
 
 FROM_RECIPE = "as in the recipe"
 """Choice of a device, spectrum or detector that is no preset: the one of the recipe that was loaded."""
@@ -55,6 +56,7 @@ class DrrParameters:
     live: bool = True
     spectrum: Annotated[str, Choice([*PRESETS, FROM_RECIPE])] = "90kV_Al4.0"
     detectorType: Annotated[str, Choice([*DETECTORS, FROM_RECIPE])] = "unberath_2018"
+    scatter: Annotated[str, Choice(ESTIMATORS)] = "none"
     photons: Annotated[float, WithinRange(0.0, 1e9)] = 5e5
     window: Annotated[str, Choice([*WINDOWS, AS_SHOWN])] = "pelvis"
     windowLow: float = WINDOWS["pelvis"].low

@@ -18,6 +18,7 @@ from .physics.materials import material_names
 from .physics.noise import CROSSTALK, NoiseModel
 from .physics.spectra import ANODE_ANGLE_DEG, GRID_RANGES, PRESETS
 from .physics.tissues import METALS
+from .scatter import ESTIMATORS
 from .tools.kinds import AnyTool
 
 Triple = tuple[float, float, float]
@@ -169,20 +170,24 @@ class Noise(StrictModel):
 
 
 class Scatter(StrictModel):
-    """Scattered radiation: none, or photons followed through voxels of `voxel_mm` in every view.
+    """Scattered radiation: none; photons followed through voxels of `voxel_mm` in every view; or a trained network.
 
     monte_carlo: pixel by pixel on an image of 128 rows. smoothed_monte_carlo: of 24, smoothed by splines.
     histories: photons a view; null for 20 million, or 100,000 where they are smoothed.
+    weights: of the network, as `sim2real train` wrote them; null for those that come with the extension.
     """
 
-    estimator: Literal["none", "monte_carlo", "smoothed_monte_carlo"] = "none"
+    estimator: Literal[ESTIMATORS] = "none"
     histories: Annotated[int, Field(ge=1000, le=10**10)] | None = None
     voxel_mm: Annotated[float, Field(ge=0.5, le=20)] = 5.0
+    weights: RecipePath | None = None
 
     @model_validator(mode="after")
     def _used(self) -> "Scatter":
-        if self.estimator == "none" and (self.histories is not None or self.voxel_mm != 5.0):
-            raise ValueError("histories and voxel_mm are of an estimator; choose one")
+        if self.estimator in ("none", "network") and (self.histories is not None or self.voxel_mm != 5.0):
+            raise ValueError("histories and voxel_mm are of monte_carlo and smoothed_monte_carlo; choose one of them")
+        if self.estimator != "network" and self.weights is not None:
+            raise ValueError("weights are of the estimator network; choose it")
         return self
 
 

@@ -1,6 +1,7 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,6 +36,7 @@ from .projection.material_volume import AIR, MaterialVolume
 from .projection.projector import XrayScene, build_scene
 from .recipe import Materials, Physics, Scatter, Spectrum
 from .scatter.monte_carlo_scatter import HARDENED_BY_MM, HISTORIES, SMOOTHED_HISTORIES, MonteCarloScatter
+from .scatter.scatter_image import ScatterEstimator
 from .transport.interaction_tables import ENERGIES_KEV
 from .transport.monte_carlo import TransportScene, build_transport_scene, photon_source
 
@@ -87,7 +89,7 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
     kerma = air_kerma_kev_cm2_g(bins.energies_kev)
     calibration = rqa5()
     per_photon_kev = calibration.weights @ registered(detector, calibration.energies_kev).mean_kev
-    return Exposure(
+    exposure = Exposure(
         on_backend,
         physics.noise.model(detector),
         seed,
@@ -98,20 +100,34 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
             upload_spectrum(scene.backend, bins, Response(kerma, kerma**2), depths),
             spectrum.photons_per_cm2_mas,
         ),
-        _scatter(physics.scatter, spectrum, detector, scene, seed),
+        None,
         1.0 if detector.grid is None else scatter_transmission(detector.grid, spectrum),
         float(per_photon_kev * photons_per_mm2_ugy(calibration)),
     )
+    if physics.scatter.estimator == "none":
+        return exposure
+    if physics.scatter.estimator == "network":
+        return replace(exposure, scatter=_learned_scatter(physics.scatter.weights, exposure, scene))
+    return replace(exposure, scatter=_followed_scatter(physics.scatter, spectrum, detector, scene, seed))
 
 
-def _scatter(
+def _learned_scatter(weights: Path | None, exposure: Exposure, scene: XrayScene) -> ScatterEstimator:
+    try:
+        from .scatter.learned_scatter import LearnedScatter, trained_network
+    except ImportError as error:
+        raise Sim2RealError(
+            f"physics.scatter: the network needs PyTorch ({error}): pip install 'surgical-sim2real[learn]'."
+        ) from error
+    return LearnedScatter(scene, exposure, *trained_network(weights))
+
+
+def _followed_scatter(
     section: Scatter, spectrum: PhotonSpectrum, detector: Detector, scene: XrayScene, seed: int
-) -> MonteCarloScatter | None:
-    if section.estimator == "none":
-        return None
+) -> MonteCarloScatter:
     if scene.tools:
         raise Sim2RealError(
-            "physics.scatter: scatter in tools is not computed. Give them as voxels by input.implants, or choose none."
+            "physics.scatter: photons are not followed through tools. Give them as voxels by input.implants, or choose "
+            "network or none."
         )
     smoothed = section.estimator == "smoothed_monte_carlo"
     return MonteCarloScatter(

@@ -41,6 +41,14 @@ class ModelCard(StrictModel):
     limits: str
 
 
+def model_card(model_id: str) -> ModelCard:
+    """The card of a model; Sim2RealError if this version has none of that id."""
+    for card in list_models():
+        if card.id == model_id:
+            return card
+    raise Sim2RealError(f"This version comes with no model {model_id}.")
+
+
 def weights_path(card: ModelCard) -> Path:
     """The file of a model's weights; Sim2RealError if it is missing or not what the card says."""
     path = resource_path(card.file)

@@ -13,7 +13,7 @@ from ..mrml.film import same_window
 from ..parameters import AS_SHOWN, BONE_DARK, BONE_WHITE, FROM_RECIPE
 from ..physics.noise import CROSSTALK
 from ..physics.spectra import PRESETS
-from ..recipe import Display, Noise, Physics, Spectrum
+from ..recipe import Display, Noise, Physics, Scatter, Spectrum
 from .pose_parameters import recipe_of
 
 FIT_PERCENT = 2.0, 98.0
@@ -21,7 +21,7 @@ FIT_PERCENT = 2.0, 98.0
 
 
 def chosen_physics(parameters: Any) -> Physics:
-    """Beam, detector and noise that are set; all else is that of the recipe that was loaded, if one was.
+    """Beam, detector, scatter and noise that are set; all else is that of the recipe that was loaded, if one was.
 
     Sim2RealError if beam or detector are to be a recipe's, and none was loaded.
     """
@@ -35,6 +35,8 @@ def chosen_physics(parameters: Any) -> Physics:
         physics = physics.model_copy(update={"detector": parameters.detectorType})
     elif recipe is None:
         raise Sim2RealError(_("No recipe with a detector of its own is loaded; choose a detector."))
+    if parameters.scatter != physics.scatter.estimator:
+        physics = physics.model_copy(update={"scatter": Scatter(estimator=parameters.scatter)})
     if not physics.built_detector.noise_crosstalk:
         physics = physics.model_copy(update={"noise": physics.noise.model_copy(update={"crosstalk": CROSSTALK})})
     noise = physics.noise.model_copy(update={"photons_per_pixel": parameters.photons})
@@ -74,6 +76,7 @@ def set_technique_parameters(parameters: Any, physics: Physics, display: Display
     """Let the parameters be those of a recipe's sections."""
     parameters.spectrum = physics.spectrum.preset or FROM_RECIPE
     parameters.detectorType = physics.detector if isinstance(physics.detector, str) else FROM_RECIPE
+    parameters.scatter = physics.scatter.estimator
     parameters.photons = physics.noise.photons_per_pixel or 0.0
     parameters.polarity = BONE_WHITE if display.polarity is Polarity.BONE_WHITE else BONE_DARK
     set_window_parameters(parameters, display.built())

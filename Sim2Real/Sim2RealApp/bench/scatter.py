@@ -14,6 +14,7 @@ from DRRSimLib.anatomy import load_anatomy
 from DRRSimLib.physics.spectra import preset_spectrum
 from DRRSimLib.recipe import CArm, Input, Materials
 from DRRSimLib.scatter.monte_carlo_scatter import HARDENED_BY_MM, SMOOTHED_HISTORIES, MonteCarloScatter
+from DRRSimLib.scatter.noise_power import noise_power
 from DRRSimLib.scene import build_patient, transport_scene
 from DRRSimLib.transport.monte_carlo import MonteCarloSettings, photon_source, scatter_images
 from Sim2RealLib.body import body_center_ras
@@ -94,7 +95,7 @@ def _smoothed(scene, view, source, reference: np.ndarray) -> tuple[float, np.nda
     seconds, errors = [], []
     rows, columns = view.camera.height_px, view.camera.width_px
     at = [((np.arange(PIXELS) + 0.5) / PIXELS * n).astype(int) for n in (rows, columns)]
-    noise = _noise_power(reference)
+    noise = noise_power(reference)
     for seed in range(SEEDS):
         estimator = MonteCarloScatter(scene, source, SMOOTHED_HISTORIES, smoothed=True, seed=seed)
         start = time.perf_counter()
@@ -103,9 +104,3 @@ def _smoothed(scene, view, source, reference: np.ndarray) -> tuple[float, np.nda
         difference = image[np.ix_(*at)] - reference
         errors.append((np.mean(difference**2) - noise) / np.mean(reference**2))
     return float(np.median(seconds)), np.array(errors)
-
-
-def _noise_power(image: np.ndarray) -> float:
-    """Variance of white noise on a smooth image, by the mixed second difference, whose squared weights sum to 4."""
-    mixed = image[1:, 1:] - image[1:, :-1] - image[:-1, 1:] + image[:-1, :-1]
-    return float(np.mean(mixed**2) / 4)

@@ -1,0 +1,123 @@
+"""The scatter network: its layers against torch's own, its field against geometry, and its training as a whole."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, view_from_pose
+from DRRSimLib.recipe import DrrRecipe
+from DRRSimLib.scatter.noise_power import noise_power
+from DRRSimLib.scatter.square_field import on_detector, square_view
+from DRRSimLib.simulation import open_simulation
+from Sim2RealApp.train import load_training_recipe, train_network
+from Sim2RealLib.engine import open_backend
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.recipe import validate
+from Sim2RealLib.resources import resource_path
+
+torch = pytest.importorskip("torch")
+
+from DRRSimLib.scatter.scatter_network import FourierConv2d, network_input, scatter_network  # noqa: E402
+
+DEVICE = CArmDevice("wide", 96, 60, 4.0, 1200.0, 800.0)
+
+
+def test_the_layers_are_those_of_the_paper():
+    """Ten convolutions, 11 × 11 and 31 × 31, with the channels of the published code: 71,177 numbers."""
+    layers = [layer for layer in scatter_network() if isinstance(layer, torch.nn.Conv2d)]
+    assert [layer.kernel_size[0] for layer in layers] == 6 * [11] + 4 * [31]
+    assert [layer.out_channels for layer in layers] == [4, 8, 16, 16, 8, 1, 1, 1, 1, 1]
+    channels = [1, 4, 8, 16, 16, 8, 1]
+    wide = sum(121 * before * after + after for before, after in pairwise(channels))
+    assert sum(part.numel() for part in scatter_network().parameters()) == wide + 4 * (31**2 + 1)
+
+
+@pytest.mark.parametrize(("before", "after", "kernel", "size"), [(4, 8, 11, (128, 128)), (1, 1, 31, (40, 67))])
+def test_a_layer_convolves_as_torchs_own(before, after, kernel, size):
+    """Forwards and backwards; a tenth of the largest rounding error of sums of so many single-precision products."""
+    ours = FourierConv2d(before, after, kernel)
+    torchs = torch.nn.Conv2d(before, after, kernel, padding=kernel // 2, padding_mode="reflect")
+    torchs.load_state_dict({"weight": ours.kernel, "bias": ours.bias})
+    images = torch.randn(2, before, *size, generator=torch.Generator().manual_seed(1))
+    results = [layer(images) for layer in (ours, torchs)]
+    assert torch.allclose(*results, atol=2e-5)
+    for result in results:
+        result.square().sum().backward()
+    assert torch.allclose(ours.weight.grad * (before * kernel**2) ** 0.5, torchs.weight.grad, rtol=1e-4, atol=1e-2)
+
+
+def test_what_no_photon_reaches_is_dark_and_not_endless():
+    assert network_input(np.array([1.0, 0.0], np.float32), 1.0).tolist() == pytest.approx([0.0, 9.21], abs=0.01)
+
+
+def test_a_square_field_sees_the_same_and_irradiates_no_more():
+    pose = CArmPose(20.0, -10.0, (5.0, 6.0, 7.0), 1200.0, 800.0, collimation_mm=(300.0, 150.0))
+    view = view_from_pose(DEVICE, pose)
+    square = square_view(view, 128)
+    points = np.array([[10.0, 20.0, 30.0], [-50.0, 5.0, 0.0]])
+    scale, margin = 128 / 96, (96 - 60) / 2
+    assert square.project(points) == pytest.approx((view.project(points) + np.array([0, margin])) * scale)
+    left, top, right, bottom = square.open_field_px
+    assert (right - left, bottom - top) == pytest.approx((300 / 4 * scale, 150 / 4 * scale))
+
+
+def test_an_image_of_the_square_field_comes_back_to_the_detector():
+    """A ramp is kept by linear interpolation, except in the half pixel at the edge."""
+    view = view_from_pose(DEVICE, CArmPose(0.0, 0.0, (0.0, 0.0, 0.0), 1200.0, 800.0))
+    centers = (np.arange(128) + 0.5) * 96 / 128
+    image = centers[:, None] * 100.0 + centers
+    rows, columns = np.arange(60) + 0.5 + (96 - 60) / 2, np.arange(96) + 0.5
+    assert on_detector(image, view)[:, 1:-1] == pytest.approx((rows[:, None] * 100.0 + columns)[:, 1:-1], rel=1e-6)
+
+
+def test_the_noise_of_a_smooth_image_is_told():
+    y, x = np.mgrid[:128, :128] / 128
+    smooth = 5 + np.sin(2 * x) * y
+    noisy = smooth + np.random.default_rng(2).normal(0, 0.3, smooth.shape)
+    assert noise_power(smooth) < 1e-6
+    assert noise_power(noisy) == pytest.approx(0.09, rel=0.05)
+
+
+def test_weights_that_are_trained_here_are_used_in_frames(tmp_path):
+    """A training of two examples and one epoch, then a frame by its weights: scatter is added, smooth and positive."""
+    settings = [
+        *("examples.train=2", "examples.test=1", "examples.train_histories=2000", "examples.test_histories=2000"),
+        *("examples.voxel_mm=12", "optimization.epochs=1", "optimization.batch_size=2"),
+    ]
+    recipe = load_training_recipe(resource_path("Recipes/scatter.yaml"), settings)
+    assert {step.doing.split()[0] for step in train_network(recipe, tmp_path / "out")} == {"Examples", "Epochs", "Test"}
+    figures = json.loads((tmp_path / "out/result.json").read_text())["test"]
+    assert figures["nmse_percent"] > figures["nmse_without_noise_percent"]
+    frame = {
+        name: frame_of(scatter).channels["intensity"]
+        for name, scatter in {
+            "none": {},
+            "trained": {"estimator": "network", "weights": str(tmp_path / "out/model.safetensors")},
+        }.items()
+    }
+    scatter = frame["trained"] - frame["none"]
+    assert scatter.min() >= 0 and scatter.max() > 0
+    assert np.abs(np.diff(scatter, axis=1)).max() < 0.1 * scatter.max()
+
+
+def test_weights_of_something_else_are_refused(tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes(b"not weights")
+    with pytest.raises(Sim2RealError, match=r"mine\.safetensors holds no weights"):
+        frame_of({"estimator": "network", "weights": str(tmp_path / "mine.safetensors")})
+    with pytest.raises(Sim2RealError, match="weights are of the estimator network"):
+        frame_of({"estimator": "none", "weights": "w.safetensors"})
+    with pytest.raises(Sim2RealError, match="histories and voxel_mm are of"):
+        frame_of({"estimator": "network", "histories": 5000})
+
+
+def frame_of(scatter):
+    content = {
+        "simulator": "drr",
+        "seed": 4,
+        "input": {"anatomy": {"kind": "pelvis", "seed": 1, "spacing_mm": 4.0}},
+        "carm": {"device": {**DEVICE.__dict__}},
+        "physics": {"scatter": scatter, "noise": {"photons_per_pixel": None}},
+    }
+    return open_simulation(validate(DrrRecipe, content, "the test"), open_backend()).frame(0)
