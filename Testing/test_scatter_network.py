@@ -8,6 +8,7 @@ import pytest
 
 from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, view_from_pose
 from DRRSimLib.recipe import DrrRecipe
+from DRRSimLib.scatter.air_gap import solid_angles_sr
 from DRRSimLib.scatter.noise_power import noise_power
 from DRRSimLib.scatter.square_field import on_detector, square_view
 from DRRSimLib.simulation import open_simulation
@@ -19,19 +20,19 @@ from Sim2RealLib.resources import resource_path
 
 torch = pytest.importorskip("torch")
 
-from DRRSimLib.scatter.scatter_network import FourierConv2d, network_input, scatter_network  # noqa: E402
+from DRRSimLib.scatter.scatter_network import FourierConv2d, ScatterNetwork, network_input  # noqa: E402
 
 DEVICE = CArmDevice("wide", 96, 60, 4.0, 1200.0, 800.0)
 
 
 def test_the_layers_are_those_of_the_paper():
     """Ten convolutions, 11 × 11 and 31 × 31, with the channels of the published code: 71,177 numbers."""
-    layers = [layer for layer in scatter_network() if isinstance(layer, torch.nn.Conv2d)]
+    layers = [layer for layer in ScatterNetwork().layers if isinstance(layer, torch.nn.Conv2d)]
     assert [layer.kernel_size[0] for layer in layers] == 6 * [11] + 4 * [31]
     assert [layer.out_channels for layer in layers] == [4, 8, 16, 16, 8, 1, 1, 1, 1, 1]
     channels = [1, 4, 8, 16, 16, 8, 1]
     wide = sum(121 * before * after + after for before, after in pairwise(channels))
-    assert sum(part.numel() for part in scatter_network().parameters()) == wide + 4 * (31**2 + 1)
+    assert sum(part.numel() for part in ScatterNetwork().layers.parameters()) == wide + 4 * (31**2 + 1)
 
 
 @pytest.mark.parametrize(("before", "after", "kernel", "size"), [(4, 8, 11, (128, 128)), (1, 1, 31, (40, 67))])
@@ -48,8 +49,9 @@ def test_a_layer_convolves_as_torchs_own(before, after, kernel, size):
     assert torch.allclose(ours.weight.grad * (before * kernel**2) ** 0.5, torchs.weight.grad, rtol=1e-4, atol=1e-2)
 
 
-def test_what_no_photon_reaches_is_dark_and_not_endless():
-    assert network_input(np.array([1.0, 0.0], np.float32), 1.0).tolist() == pytest.approx([0.0, 9.21], abs=0.01)
+def test_what_no_photon_reaches_is_dark_and_not_endless_and_what_blades_cover_is_as_the_field():
+    seen = network_input(np.array([[1.0, np.exp(-4.0)], [1e-30, 0.0]], np.float32))
+    assert seen.ravel().tolist() == pytest.approx([0.0, 1.0, 9.21 / 4, (1 + 9.21 / 4) / 3], abs=0.01)
 
 
 def test_a_square_field_sees_the_same_and_irradiates_no_more():
@@ -70,6 +72,21 @@ def test_an_image_of_the_square_field_comes_back_to_the_detector():
     image = centers[:, None] * 100.0 + centers
     rows, columns = np.arange(60) + 0.5 + (96 - 60) / 2, np.arange(96) + 0.5
     assert on_detector(image, view)[:, 1:-1] == pytest.approx((rows[:, None] * 100.0 + columns)[:, 1:-1], rel=1e-6)
+
+
+def test_solid_angles_are_those_that_rays_count():
+    """Of a million directions drawn alike, against the share that meets the field at the depth of the patient's middle,
+    seen from three pixels: in the field, at its edge and behind the blades; five standard errors."""
+    pose = CArmPose(0.0, 0.0, (0.0, 0.0, 0.0), 1200.0, 800.0, collimation_mm=(160.0, 120.0))
+    view = view_from_pose(DEVICE, pose)
+    angles = solid_angles_sr(view, np.array([0.0, 50.0, 0.0]))
+    gap, half = 400.0 - 50.0, np.array([160.0, 120.0]) / 2 * 850 / 1200
+    directions = np.random.default_rng(3).normal(size=(10**6, 3))
+    for row, column in ((30, 48), (30, 68), (3, 90)):
+        pixel = (np.array([column + 0.5, row + 0.5]) - (48, 30)) * 4.0
+        towards = directions[directions[:, 2] > 0]
+        met = np.all(np.abs(pixel + towards[:, :2] / towards[:, 2:] * gap) < half, axis=1).sum() / len(directions)
+        assert angles[row, column] == pytest.approx(4 * np.pi * met, abs=5 * 4 * np.pi * np.sqrt(met / 1e6))
 
 
 def test_the_noise_of_a_smooth_image_is_told():

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.engine import Backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.volume import Volume
@@ -37,6 +38,7 @@ from .projection.projector import XrayScene, build_scene
 from .recipe import Materials, Physics, Scatter, Spectrum
 from .scatter.monte_carlo_scatter import HARDENED_BY_MM, HISTORIES, SMOOTHED_HISTORIES, MonteCarloScatter
 from .scatter.scatter_image import ScatterEstimator
+from .scatter.view_planes import BeamQuality, beam_quality
 from .transport.interaction_tables import ENERGIES_KEV
 from .transport.monte_carlo import TransportScene, build_transport_scene, photon_source
 
@@ -107,18 +109,22 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
     if physics.scatter.estimator == "none":
         return exposure
     if physics.scatter.estimator == "network":
-        return replace(exposure, scatter=_learned_scatter(physics.scatter.weights, exposure, scene))
+        quality = beam_quality(spectrum, detector)
+        return replace(exposure, scatter=_learned_scatter(physics.scatter.weights, exposure, scene, quality))
     return replace(exposure, scatter=_followed_scatter(physics.scatter, spectrum, detector, scene, seed))
 
 
-def _learned_scatter(weights: Path | None, exposure: Exposure, scene: XrayScene) -> ScatterEstimator:
+def _learned_scatter(
+    weights: Path | None, exposure: Exposure, scene: XrayScene, quality: BeamQuality
+) -> ScatterEstimator:
     try:
         from .scatter.learned_scatter import LearnedScatter, trained_network
     except ImportError as error:
         raise Sim2RealError(
             f"physics.scatter: the network needs PyTorch ({error}): pip install 'surgical-sim2real[learn]'."
         ) from error
-    return LearnedScatter(scene, exposure, *trained_network(weights))
+    middle_ras = body_center_ras(scene.volumes[-1].volume.hu)
+    return LearnedScatter(scene, exposure, middle_ras, quality, *trained_network(weights))
 
 
 def _followed_scatter(

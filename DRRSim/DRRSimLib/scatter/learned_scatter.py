@@ -16,8 +16,9 @@ from ..projection.incident import Exposure, incident
 from ..projection.projector import XrayScene
 from ..projection.radiograph import open_field_mask
 from .scatter_image import ScatterImage
-from .scatter_network import SIDE_PX, SIGNAL, network_input, scatter_network
+from .scatter_network import SIDE_PX, ScatterNetwork, predicted_shares
 from .square_field import on_detector, square_view
+from .view_planes import BeamQuality, view_planes
 
 TASK = "scatter"
 SHIPPED = "scatter-cnn"
@@ -29,20 +30,23 @@ class LearnedScatter:
     """Scatter that a network sees in the primary image of 128 × 128 pixels.
 
     exposure: as `primary_image` takes it. energy_ratio: mean energy that the detector registers of a scattered photon,
-    over that of a primary one.
+    over that of a primary one. middle_ras: of the patient, (3,). quality: of the exposure's beam.
     """
 
     scene: XrayScene
     exposure: Exposure
+    middle_ras: np.ndarray
+    quality: BeamQuality
     network: Any
     energy_ratio: float
 
     def image(self, view: XrayView, _frame: int) -> ScatterImage:
-        open_beam_kev = self.exposure.spectrum.open_beam_kev
-        primary, mean_kev = primary_image(self.scene, square_view(view, SIDE_PX), self.exposure)
+        open_beam_kev, square = self.exposure.spectrum.open_beam_kev, square_view(view, SIDE_PX)
+        primary, mean_kev = primary_image(self.scene, square, self.exposure)
+        planes = view_planes(square, self.middle_ras, self.quality)
         with torch.no_grad():
-            shares = self.network(network_input(primary, open_beam_kev)[None, None])[0, 0].numpy() * SIGNAL
-        signal = on_detector(np.maximum(shares, 0.0) * open_beam_kev, view)  # where the network goes below nothing
+            shares = predicted_shares(self.network, primary / np.float32(open_beam_kev), planes)
+        signal = on_detector(shares * np.float32(open_beam_kev), view)
         return ScatterImage(signal, signal / np.float32(self.energy_ratio * mean_kev))
 
 
@@ -67,4 +71,4 @@ def trained_network(path: Path | None) -> tuple[torch.nn.Module, float]:
     """
     path = weights_path(model_card(SHIPPED)) if path is None else path
     weights = read_weights(path, TASK)
-    return load_weights(scatter_network(), weights, path), float(weights.settings["energy_ratio"])
+    return load_weights(ScatterNetwork(), weights, path), float(weights.settings["energy_ratio"])

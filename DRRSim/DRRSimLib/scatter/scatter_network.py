@@ -1,19 +1,23 @@
 """The ten-layer network of Unberath et al. 2018 that sees scatter in the primary image.
 
-It takes and gives images of 128 × 128 pixels: the attenuation −ln(P / P₀) of the primary signal P against the open
-beam's P₀, and the scattered signal S / P₀, in units of `SIGNAL`.
+It takes and gives images of 128 × 128 pixels as logarithms: −ln(P / P₀) of the primary signal P against the open beam's
+P₀, and −ln(S / (Ω P₀)) of the scattered signal, with the solid angle of `air_gap`. The paper takes the intensities
+themselves; over arbitrary views, fields and voltages they are of four orders of magnitude. What no image shows, see
+`view_planes`, is added in proportion.
 """
 
 from itertools import pairwise
-from typing import Any
 
+import numpy as np
 import torch
 from scipy.fft import next_fast_len
 from torch import nn
 
+from .view_planes import PLANES
+
 SIDE_PX = 128
-SIGNAL = 0.02
-"""Of the open beam: about the mean of S / P₀ behind a pelvis."""
+MIDDLE = 4.0
+"""About the mean of both logarithms behind a pelvis, which the network sees as 1: positive, as it passes a ReLU."""
 
 LEAST_TRANSMISSION = 1e-4
 """Of the open beam; what is below, behind metal, is scatter anyway."""
@@ -25,30 +29,61 @@ LARGE, LARGE_PX = 4, 31
 
 BEGIN_PX = 4.0
 """Standard deviation of the blurs that the last layers are before training."""
+BEGIN_SLOPE = 0.63
+"""Of the logarithm of scatter against that of the primary: a straight line through views of pelves."""
 
 
-def scatter_network() -> nn.Sequential:
-    """A new network from (N, 1, H, W) to (N, 1, H, W); edges are continued by reflection.
+class ScatterNetwork(nn.Module):
+    """The ten layers, from (N, 1, H, W) to (N, 1, H, W) with edges continued by reflection, and a sum of the planes
+    (N, PLANES, H, W) of `view_planes`, each times a weight."""
 
-    The last layers begin as blurs: of a single channel a ReLU that is shut stays so.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = _layers()
+        self.planes = nn.Conv2d(PLANES, 1, 1, bias=False)
+        nn.init.zeros_(self.planes.weight)
+
+    def forward(self, images: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+        return self.layers(images) + self.planes(planes)
+
+
+def _layers() -> nn.Sequential:
+    """They begin as a blur of the primary, near to what they are to become: from random weights it takes long to get
+    there, and of a single channel a ReLU that is shut stays so."""
     layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(pairwise(WIDE), start=2):
-        layers.append(FourierConv2d(before, after, WIDE_PX))
-        if number < len(WIDE):
-            layers.append(nn.ReLU())
-    nn.init.ones_(layers[-1].bias)
-    for number in range(1, LARGE + 1):
-        layers.append(_blur(FourierConv2d(1, 1, LARGE_PX)))
-        if number < LARGE:
-            layers.append(nn.ReLU())
+    for before, after in pairwise(WIDE):
+        layers += [_passing(FourierConv2d(before, after, WIDE_PX)), nn.ReLU()]
+    layers.pop()
+    for _ in range(LARGE):
+        layers += [_blur(FourierConv2d(1, 1, LARGE_PX)), nn.ReLU()]
+    layers.pop()
+    with torch.no_grad():
+        layers[-1].weight *= BEGIN_SLOPE
     return nn.Sequential(*layers)
 
 
-def network_input(primary: Any, open_beam: float) -> torch.Tensor:
-    """The attenuation of a primary signal (..., H, W) against the open beam's."""
-    shares = torch.as_tensor(primary, dtype=torch.float32) / open_beam
-    return -torch.log(shares.clamp(min=LEAST_TRANSMISSION))
+def predicted_shares(network: ScatterNetwork, primary: np.ndarray, planes: np.ndarray) -> np.ndarray:
+    """The scattered signal of a view over the open beam's, float32 (H, W), of the primary one and its `view_planes`."""
+    logarithm = network(network_input(primary)[None, None], torch.from_numpy(planes)[None])[0, 0]
+    return as_shares(logarithm).numpy() * np.exp(planes[0])
+
+
+def network_input(primary: np.ndarray) -> torch.Tensor:
+    """What the network takes of a primary signal over the open beam's, (H, W), 0 behind blades, which it sees as the
+    mean of the field."""
+    signal = torch.from_numpy(primary)
+    seen = as_logarithm(signal.clamp(min=LEAST_TRANSMISSION))
+    return torch.where(signal > 0, seen, seen[signal > 0].mean())
+
+
+def as_logarithm(shares: torch.Tensor) -> torch.Tensor:
+    """Shares of the open beam, greater than 0, as the network takes and gives them."""
+    return -torch.log(shares) / MIDDLE
+
+
+def as_shares(logarithm: torch.Tensor) -> torch.Tensor:
+    """The other way."""
+    return torch.exp(-MIDDLE * logarithm)
 
 
 class FourierConv2d(nn.Conv2d):
@@ -62,14 +97,14 @@ class FourierConv2d(nn.Conv2d):
 
     def __init__(self, before: int, after: int, kernel_px: int) -> None:
         super().__init__(before, after, kernel_px, padding=kernel_px // 2, padding_mode="reflect")
-        self._scale = (before * kernel_px**2) ** -0.5
+        self.scale = (before * kernel_px**2) ** -0.5
         with torch.no_grad():
-            self.weight /= self._scale
+            self.weight /= self.scale
 
     @property
     def kernel(self) -> torch.Tensor:
         """(after, before, kernel_px, kernel_px), as `Conv2d` has it."""
-        return self._scale * self.weight
+        return self.scale * self.weight
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, before, H, W) to (N, after, H, W)."""
@@ -84,11 +119,21 @@ class FourierConv2d(nn.Conv2d):
         return image + self.bias[:, None, None]
 
 
+def _passing(layer: FourierConv2d) -> FourierConv2d:
+    """Let its first channel be that of the layer before."""
+    middle = layer.kernel_size[0] // 2
+    with torch.no_grad():
+        layer.weight[0] = 0.0
+        layer.weight[0, 0, middle, middle] = 1.0 / layer.scale
+        layer.bias[0] = 0.0
+    return layer
+
+
 def _blur(layer: FourierConv2d) -> FourierConv2d:
     places = torch.arange(LARGE_PX) - LARGE_PX // 2
     profile = torch.exp(-0.5 * (places / BEGIN_PX) ** 2)
     with torch.no_grad():
-        layer.weight[0, 0] = torch.outer(profile, profile) / profile.sum() ** 2 * LARGE_PX
+        layer.weight[0, 0] = torch.outer(profile, profile) / profile.sum() ** 2 / layer.scale
         layer.bias.zero_()
     return layer
 

@@ -16,7 +16,11 @@ from Sim2RealLib.recipe import StrictModel
 from .learned_scatter import TASK
 from .noise_power import noise_power
 from .scatter_examples import scatter_example
-from .scatter_network import SIGNAL, network_input, scatter_network
+from .scatter_network import MIDDLE, ScatterNetwork, as_logarithm, network_input, predicted_shares
+from .view_planes import PLANES
+
+LEAST_SCATTER = 1e-7
+"""Of the open beam, per steradian: where there is none at all, which has no logarithm."""
 
 ENERGY_RATIO = 0.8
 """Mean energy of scattered photons over that of primary ones: 0.79 to 0.84 in views of pelves by Monte Carlo."""
@@ -28,7 +32,7 @@ class Examples(StrictModel):
     train: int = Field(360, ge=1, le=10**6)
     test: int = Field(30, ge=1, le=10**5)
     train_histories: int = Field(150_000, ge=1000, le=10**10)
-    test_histories: int = Field(3_000_000, ge=1000, le=10**10)
+    test_histories: int = Field(1_500_000, ge=1000, le=10**10)
     voxel_mm: float = Field(5.0, ge=0.5, le=20)
 
 
@@ -70,29 +74,30 @@ class ScatterTask:
         return scatter_example(self.backend, self.recipe.seed, split, index, histories, counts.voxel_mm)
 
     def network(self) -> torch.nn.Module:
-        return scatter_network()
+        return ScatterNetwork()
 
     def batch(self, examples: Sequence[Example], random: np.random.Generator) -> Mapping[str, torch.Tensor]:
         """Images turned by quarters and mirrored, which is another view of another patient."""
-        pairs = []
+        varied = []
         for each in examples:
-            pair = np.rot90(np.stack([each["primary"], each["scatter"]]), random.integers(4), axes=(1, 2))
-            pairs.append(pair[:, :, ::-1] if random.random() < 0.5 else pair)
-        primary, scatter = torch.from_numpy(np.stack(pairs, 1).copy())[:, :, None]
-        return {"attenuation": network_input(primary, 1.0), "scatter": scatter / SIGNAL}
+            images = np.stack([network_input(each["primary"]).numpy(), *_target(each), *each["planes"]])
+            turned = np.rot90(images, random.integers(4), axes=(1, 2))
+            varied.append(turned[:, :, ::-1] if random.random() < 0.5 else turned)
+        images = torch.from_numpy(np.stack(varied))
+        return dict(zip(("primary", "scatter", "weight", "planes"), images.split([1, 1, 1, PLANES], 1), strict=True))
 
     def loss(self, network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The mean over images of Σ (S − Ŝ)² / Σ S², the figure that is asked for."""
-        scatter = batch["scatter"]
-        error = (network(batch["attenuation"]) - scatter).square().sum((1, 2, 3))
-        return (error / scatter.square().sum((1, 2, 3))).mean()
+        """The mean over images of Σ S² (ln S − ln Ŝ)² / Σ S²: NMSE where the network is nearly right, and good to
+        descend where it is not."""
+        error = MIDDLE * (network(batch["primary"], batch["planes"]) - batch["scatter"])
+        return (batch["weight"] * error.square()).mean()
 
     def test(self, network: torch.nn.Module, examples: Iterator[Example]) -> Mapping[str, float]:
         """NMSE Σ (S − Ŝ)² / Σ S², in percent: of all that differs, and without the noise of the Monte Carlo."""
         errors, noises = [], []
         for each in examples:
             scatter = each["scatter"].astype(np.float64)
-            predicted = network(network_input(each["primary"], 1.0)[None, None])[0, 0].numpy() * SIGNAL
+            predicted = predicted_shares(network, each["primary"], each["planes"])
             errors.append(100.0 * np.mean((predicted - scatter) ** 2) / np.mean(scatter**2))
             noises.append(100.0 * noise_power(scatter) / np.mean(scatter**2))
         clean = np.subtract(errors, noises)
@@ -101,3 +106,10 @@ class ScatterTask:
             "nmse_without_noise_percent": float(np.mean(clean)),
             "worst_nmse_without_noise_percent": float(np.max(clean)),
         }
+
+
+def _target(example: Example) -> tuple[np.ndarray, np.ndarray]:
+    """What the network is to give, and how much each pixel counts, 1 on average."""
+    per_sr = np.maximum(example["scatter"] / np.exp(example["planes"][0]), LEAST_SCATTER)
+    weight = example["scatter"] ** 2
+    return as_logarithm(torch.from_numpy(per_sr)).numpy(), weight / weight.mean()

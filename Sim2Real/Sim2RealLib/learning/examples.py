@@ -13,7 +13,6 @@ from ..errors import Sim2RealError
 from ..job import Done
 
 Split = Literal["train", "test"]
-SPLITS: tuple[Split, ...] = ("train", "test")
 
 Example = Mapping[str, np.ndarray]
 
@@ -27,20 +26,19 @@ class ExampleMaker(Protocol):
         """One example."""
 
 
-def make_examples(maker: ExampleMaker, folder: Path) -> Iterator[Done]:
-    """Make what `folder` does not hold yet; yields before each one."""
-    for split in SPLITS:
-        missing = [index for index in range(maker.example_counts[split]) if not _path(folder, split, index).exists()]
-        total = maker.example_counts[split]
-        for done, index in enumerate(missing, start=total - len(missing)):
-            yield Done(done, total, f"Examples to {split}")
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **maker.example(split, index))
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_together([(_path(folder, split, index), buffer.getvalue())])
-            except OSError as error:
-                raise storage_error(error, folder) from error
+def make_examples(maker: ExampleMaker, folder: Path, split: Split) -> Iterator[Done]:
+    """Make what `folder` does not hold yet of a split; yields before each one."""
+    total = maker.example_counts[split]
+    missing = [index for index in range(total) if not _path(folder, split, index).exists()]
+    for done, index in enumerate(missing, start=total - len(missing)):
+        yield Done(done, total, f"Examples to {split}")
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **maker.example(split, index))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_together([(_path(folder, split, index), buffer.getvalue())])
+        except OSError as error:
+            raise storage_error(error, folder) from error
 
 
 def read_example(folder: Path, split: Split, index: int) -> Example:

@@ -1,4 +1,4 @@
-"""Training by recipe: examples are made, epochs run, the test is done; any of it can be stopped and goes on later.
+"""Training by recipe: examples, epochs, examples of the test, the test; any of it can be stopped and goes on later.
 
 Everything random follows from the recipe's seed and the number of the epoch, so that on one machine a training that was
 stopped ends with the weights of one that was not.
@@ -75,7 +75,7 @@ def train(training: Training, recipe_text: str, folder: Path) -> Iterator[Done]:
     finished before a run is killed is kept. Sim2RealError: a folder of another recipe, damaged, or not to be written.
     """
     _claim(folder, recipe_text)
-    yield from make_examples(training.task, folder / EXAMPLES)
+    yield from make_examples(training.task, folder / EXAMPLES, "train")
     with _reproducible():
         state = _State.begin(training)
         _restore(state, folder / CHECKPOINT)
@@ -84,6 +84,7 @@ def train(training: Training, recipe_text: str, folder: Path) -> Iterator[Done]:
             yield Done(epoch, epochs, "Epochs" if epoch == 0 else f"Epochs (loss {state.losses[-1]:.3g})")
             state.losses.append(_epoch(training, state, folder / EXAMPLES, epoch))
             _write(folder, {CHECKPOINT: state.as_bytes()})
+        yield from make_examples(training.task, folder / EXAMPLES, "test")
         yield Done(0, 0, "Test")
         state.network.eval()
         with torch.no_grad():
@@ -195,8 +196,11 @@ def _reproducible() -> Iterator[None]:
     """Let torch take only algorithms that give the same result every time, where there is one."""
     enabled = torch.are_deterministic_algorithms_enabled()
     only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # memory that is not read needs no known content
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(enabled, warn_only=only_warned)
+        torch.utils.deterministic.fill_uninitialized_memory = filled
