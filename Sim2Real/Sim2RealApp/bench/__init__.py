@@ -5,7 +5,7 @@ from pathlib import Path
 
 from Sim2RealLib.errors import Sim2RealError
 
-BENCHMARKS = ("drr", "drr_export", "endoscopy", "interactive", "scatter")
+BENCHMARKS = ("drr", "drr_export", "endoscopy", "interactive", "materials", "scatter")
 
 
 def run_benchmark(name: str, data: Path | None) -> str:

@@ -1,0 +1,71 @@
+"""Air, soft tissue and bone of a CT by a trained V-Net, with the weights that are shipped or a user's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from pydantic import Field
+
+from Sim2RealLib.engine import Backend
+from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.job import Done
+from Sim2RealLib.models import shipped_weights
+from Sim2RealLib.recipe import validate
+from Sim2RealLib.volume import Volume
+
+from .classes import BONE
+from .section import NetworkSection
+
+SHIPPED = "materials-vnet-narrow"
+TASK = "materials"
+
+LABEL_GROUPS = {BONE: "bone"}
+"""The classes as labels for `physics.tissues.classify` with the rules "network"."""
+
+_FOUND: WeakKeyDictionary[Volume, dict[Path | None, np.ndarray]] = WeakKeyDictionary()
+
+
+class WeightsSettings(NetworkSection):
+    """What the file of the weights says of itself."""
+
+    spacing_mm: float = Field(ge=0.5, le=4.0)
+
+
+def network_classes(hu: Volume, weights: Path | None, backend: Backend) -> np.ndarray:
+    """The class (`classes.CLASSES`) of every voxel, uint8 in the shape of `hu`; found once for a volume and weights.
+
+    hu: any spacing and orientation. weights: null for the shipped ones. Sim2RealError: no PyTorch, damaged weights.
+    """
+    for _ in network_classes_steps(hu, weights, backend):
+        pass
+    return _FOUND[hu][weights]
+
+
+def network_classes_steps(hu: Volume, weights: Path | None, backend: Backend) -> Iterator[Done]:
+    """The same step by step, for `network_classes` to find it done."""
+    found = _FOUND.setdefault(hu, {})
+    if weights in found:
+        return
+    try:
+        from Sim2RealLib.learning.weights import load_weights, read_weights
+
+        from .network import build_network
+        from .patches import scores
+        from .working_grid import WorkingGrid
+    except ImportError as error:
+        raise Sim2RealError(
+            f"Materials by a network need PyTorch and MONAI ({error}): pip install 'surgical-sim2real[learn]'. Or choose "
+            "another rule in physics.materials."
+        ) from error
+    path = weights or shipped_weights(SHIPPED)
+    content = read_weights(path, TASK)
+    settings = validate(WeightsSettings, content.settings, str(path))
+    network = load_weights(build_network(settings.form, settings.width), content, path)
+    network.to("cuda" if backend.name == "cuda" else "cpu")
+    grid = WorkingGrid.of(hu, settings.spacing_mm)
+    for step in scores(network, grid.taken(hu.array)):
+        if isinstance(step, Done):
+            yield step
+        else:
+            found[weights] = grid.classes(step, hu.array.shape)
