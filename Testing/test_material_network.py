@@ -262,7 +262,7 @@ def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch, tmp_path
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"width": 10**9}, "width"), ({"spacing_mm": 0}, "spacing_mm"), ({"width": 3}, "another net")],
+    [({"width": 10**9}, "width"), ({"spacing_mm": 0}, "spacing_mm"), ({"width": 3}, "another")],
 )
 def test_weights_that_say_what_cannot_be_are_refused(settings, said, tmp_path):
     with pytest.raises(Sim2RealError, match=said):

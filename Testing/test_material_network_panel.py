@@ -13,7 +13,8 @@ def placed(load_module, bone_everywhere, monkeypatch):
     """The panel with the CT of a ball and its X-ray; the shipped network is one that takes everything for bone."""
     from DRRSimLib.segmentation import learned_materials
 
-    monkeypatch.setattr(learned_materials, "shipped_weights", lambda _: bone_everywhere)
+    monkeypatch.setattr(learned_materials, "model_card", lambda _: None)
+    monkeypatch.setattr(learned_materials, "weights_path", lambda _: bone_everywhere)
     panel = drrsim_panel(load_module)
     panel.parameters.ct, _ = ball_ct()
     until(lambda: panel.xray.image is not None)

@@ -57,14 +57,6 @@ def weights_path(card: ModelCard) -> Path:
     return path
 
 
-def shipped_weights(model_id: str) -> Path:
-    """The file of the weights of a model of the catalogue; Sim2RealError if that, or the model, is not there."""
-    for card in list_models():
-        if card.id == model_id:
-            return weights_path(card)
-    raise Sim2RealError(f"There is no model “{model_id}”: install SurgicalSim2Real again.")
-
-
 def damaged_models(catalogue: Path | None = None) -> tuple[str, ...]:
     """The ids of models whose weights are missing or not what their cards say."""
     return tuple(card.id for card in list_models(catalogue) if _is_damaged(card))

@@ -22,7 +22,7 @@ FIT_PERCENT = 2.0, 98.0
 
 
 def chosen_physics(parameters: Any) -> Physics:
-    """Beam, materials, detector, scatter and noise that are set; all else is that of the recipe that was loaded, if any.
+    """Beam, materials, detector, scatter and noise that are set; all else is of the recipe that was loaded, if any.
 
     Sim2RealError if one of them is to be a recipe's, and none was loaded.
     """

@@ -10,7 +10,7 @@ from pydantic import Field
 from Sim2RealLib.engine import Backend
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
-from Sim2RealLib.models import shipped_weights
+from Sim2RealLib.models import model_card, weights_path
 from Sim2RealLib.recipe import validate
 from Sim2RealLib.volume import Volume
 
@@ -18,6 +18,7 @@ from .classes import BONE
 from .section import NetworkSection
 
 SHIPPED = "materials-vnet-narrow"
+"""Id of the model that comes with the extension."""
 TASK = "materials"
 
 LABEL_GROUPS = {BONE: "bone"}
@@ -55,10 +56,10 @@ def network_classes_steps(hu: Volume, weights: Path | None, backend: Backend) ->
         from .working_grid import WorkingGrid
     except ImportError as error:
         raise Sim2RealError(
-            f"Materials by a network need PyTorch and MONAI ({error}): pip install 'surgical-sim2real[learn]'. Or choose "
-            "another rule in physics.materials."
+            f"Materials by a network need PyTorch and MONAI ({error}): pip install 'surgical-sim2real[learn]'. Or "
+            "choose another physics.materials.rule."
         ) from error
-    path = weights or shipped_weights(SHIPPED)
+    path = weights or weights_path(model_card(SHIPPED))
     content = read_weights(path, TASK)
     settings = validate(WeightsSettings, content.settings, str(path))
     network = load_weights(build_network(settings.form, settings.width), content, path)

@@ -1,4 +1,4 @@
-"""Generated pelvises whose materials are known, with what misleads thresholds: bone poor in mineral, contrast, metal."""
+"""Generated pelves whose materials are known, with what misleads thresholds: bone poor in mineral, contrast, metal."""
 
 from dataclasses import dataclass, replace
 
@@ -67,7 +67,7 @@ def _fill_with_contrast(hu: np.ndarray, labels: np.ndarray, rng: np.random.Gener
 
 
 def _draw_bright_spots(hu: np.ndarray, soft: np.ndarray, spacing_mm: float, rng: np.random.Generator) -> None:
-    """Balls of parenchyma, vessels with contrast along random curves, and calcifications, where there is soft tissue."""
+    """Balls of parenchyma, vessels with contrast along random curves, calcifications: where there is soft tissue."""
     for _ in range(rng.integers(0, ORGANS + 1)):
         centre = rng.uniform(0.2, 0.8, (1, 3)) * hu.shape
         _draw_around(hu, centre, rng.uniform(*ORGAN_RADIUS_MM), rng.uniform(*ORGAN_HU), spacing_mm, soft)

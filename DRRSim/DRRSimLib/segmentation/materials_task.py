@@ -20,7 +20,7 @@ BONE_CENTRED = 0.6
 """Share of the patches that lie about a voxel of bone."""
 ZOOM = (0.8, 1.25)
 NOISE_HU, SHIFT_HU, GAIN = 40.0, 20.0, 0.06
-"""Largest standard deviation of the noise, and largest error of calibration: an offset and a factor's distance from 1."""
+"""Largest standard deviation of the noise, and largest error of calibration: an offset, and a factor less 1."""
 
 
 class MaterialsTask:

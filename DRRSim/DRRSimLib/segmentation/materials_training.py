@@ -1,4 +1,4 @@
-"""`task: materials`: a V-Net learns air, soft tissue and bone on generated pelvises."""
+"""`task: materials`: a V-Net learns air, soft tissue and bone on generated pelves."""
 
 from Sim2RealLib.engine import Backend
 

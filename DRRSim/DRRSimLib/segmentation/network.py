@@ -53,7 +53,7 @@ class NarrowVNet(torch.nn.Module):
 def build_network(form: str, width: int) -> torch.nn.Module:
     """From normalized HU (B, 1, K, J, I) to a score of each class (B, 3, K, J, I); edges are multiples of STRIDE.
 
-    Its batch norms use their running means when it is used (`eval()`), so that no voxel depends on its neighbours' batch.
+    When it is used (`eval()`) its batch norms take their running means, so that no voxel depends on the batch it is in.
     """
     network = VNet(3, 1, len(CLASSES), "prelu") if form == "published" else NarrowVNet(width)
     return network.to(memory_format=torch.channels_last_3d)  # a third faster on CPUs

@@ -12,7 +12,7 @@ Share = Annotated[float, Field(ge=0.1, le=1.5)]
 
 
 class NetworkSection(StrictModel):
-    """published: MONAI's VNet. narrow: the same form with `width` channels in its first stage, not 16, and no dropout."""
+    """published: MONAI's VNet. narrow: the same form with `width` channels in its first stage and no dropout."""
 
     form: Literal["published", "narrow"] = "narrow"
     width: int = Field(4, ge=2, le=PUBLISHED_WIDTH)
@@ -32,7 +32,7 @@ class NetworkSection(StrictModel):
 
 
 class PhantomSection(StrictModel):
-    """Generated pelvises in voxels of `spacing_mm`: how many, and how much mineral their bones have.
+    """Generated pelves in voxels of `spacing_mm`: how many, and how much mineral their bones have.
 
     mineral: lowest and highest factor on the HU of bone, of those to train on; unseen_mineral: of those to test with.
     patch: edge of the cubes, in voxels, that a step takes out of a phantom.

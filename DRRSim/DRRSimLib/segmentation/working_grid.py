@@ -34,16 +34,14 @@ class WorkingGrid:
         return cls(order, flips, tuple(int(max(1, round(n))) for n in (sizes * ratios).tolist()))
 
     def taken(self, array: np.ndarray) -> np.ndarray:
-        """An array (K, J, I) on this grid, float32: means over the voxels where these are smaller, else interpolated."""
-        upright = torch.from_numpy(np.ascontiguousarray(array.transpose(self.order)[self.flips], np.float32))[
-            None, None
-        ]
-        fewer = tuple(map(min, upright.shape[2:], self.shape))
-        fine = adaptive_avg_pool3d(upright, fewer) if fewer != upright.shape[2:] else upright
-        grown = (
-            interpolate(fine, size=self.shape, mode="trilinear", align_corners=False) if fewer != self.shape else fine
-        )
-        return grown[0, 0].numpy()
+        """An array (K, J, I) on this grid, float32: means over voxels where these are smaller, else interpolated."""
+        upright = np.ascontiguousarray(array.transpose(self.order)[self.flips], np.float32)
+        values = torch.from_numpy(upright)[None, None]
+        if (fewer := tuple(map(min, upright.shape, self.shape))) != upright.shape:
+            values = adaptive_avg_pool3d(values, fewer)
+        if fewer != self.shape:
+            values = interpolate(values, size=self.shape, mode="trilinear", align_corners=False)
+        return values[0, 0].numpy()
 
     def classes(self, scores: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """The class with the largest of scores (classes, *self.shape), interpolated on the array of `shape`: uint8."""

@@ -1,4 +1,4 @@
-"""`sim2real bench materials`: how often a network and thresholds take voxels for another material, and how long it takes.
+"""`sim2real bench materials`: how often a network and thresholds mistake a voxel's material, and how long it takes.
 
 Phantoms are of seeds that no training uses. Real CTs were never trained on; what is known of theirs are labels of bone.
 """
@@ -49,19 +49,16 @@ def run(data: Path | None) -> str:
         "",
         f"Software: {versions('surgical-sim2real', 'torch', 'monai')}",
         "",
-        f"Misclassified voxels of the body, in percent, and Dice of bone. Unberath et al. 2018 report {PAPER} for their "
-        "V-Net on two real CTs, against labels of their own.",
+        f"Misclassified voxels of the body, in percent, and Dice of bone. Unberath et al. 2018 report {PAPER} for "
+        "their V-Net on two real CTs, against labels of their own.",
         "",
         f"| | {' | '.join(METHODS)} |",
         f"|---|{'---|' * len(METHODS)}",
     ]
     number = UNSEEN_SEED
     for words, (spacing_mm, minerals) in PHANTOMS.items():
-        seeds = range(number, number + 2 * len(minerals), 2)
+        found = [_of_phantom(number + 2 * i, spacing_mm, each, backend) for i, each in enumerate(minerals)]
         number += 2 * len(minerals)
-        found = [
-            _of_phantom(*each, backend) for each in zip(seeds, [spacing_mm] * len(minerals), minerals, strict=True)
-        ]
         report.append(_row(f"{len(minerals)} phantoms, {words}" if len(minerals) > 1 else f"phantom, {words}", found))
     if data is not None:
         report.append(_row("bone of `abdomen_pelvis`, without metal", [_of_labelled(data / "abdomen_pelvis", backend)]))
