@@ -1,6 +1,6 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -64,8 +64,8 @@ def build_patient(anatomy: Anatomy, section: Materials, backend: Backend) -> Pat
     return Patient(anatomy, scene, None if anatomy.labels is None else build_label_scene(backend, anatomy.labels))
 
 
-def patient_steps(anatomy: Anatomy, section: Materials, backend: Backend) -> Iterator[Done]:
-    """As build_patient, which it returns, but step by step where a network takes minutes to find the materials."""
+def patient_steps(anatomy: Anatomy, section: Materials, backend: Backend) -> Generator[Done, None, Patient]:
+    """As build_patient, but step by step where a network takes minutes to find the materials."""
     if section.rule == "network":
         yield from network_classes_steps(anatomy.hu, section.weights, backend)
     return build_patient(anatomy, section, backend)

@@ -1,6 +1,6 @@
 """Air, soft tissue and bone of a CT by a trained V-Net, with the weights that are shipped or a user's own."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from Sim2RealLib.engine import Backend
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.job import Done
+from Sim2RealLib.job import Done, returned
 from Sim2RealLib.models import model_card, weights_path
 from Sim2RealLib.recipe import validate
 from Sim2RealLib.volume import Volume
@@ -38,21 +38,23 @@ def network_classes(hu: Volume, weights: Path | None, backend: Backend) -> np.nd
 
     hu: any spacing and orientation. weights: null for the shipped ones. Sim2RealError: no PyTorch, damaged weights.
     """
-    for _ in network_classes_steps(hu, weights, backend):
-        pass
-    return _FOUND[hu][weights]
+    return returned(network_classes_steps(hu, weights, backend))
 
 
-def network_classes_steps(hu: Volume, weights: Path | None, backend: Backend) -> Iterator[Done]:
-    """The same step by step, for `network_classes` to find it done."""
+def network_classes_steps(hu: Volume, weights: Path | None, backend: Backend) -> Generator[Done, None, np.ndarray]:
+    """The same step by step."""
     found = _FOUND.setdefault(hu, {})
-    if weights in found:
-        return
+    if weights not in found:
+        found[weights] = yield from _classes(hu, weights, backend)
+    return found[weights]
+
+
+def _classes(hu: Volume, weights: Path | None, backend: Backend) -> Generator[Done, None, np.ndarray]:
     try:
         from Sim2RealLib.learning.weights import load_weights, read_weights
 
         from .network import build_network
-        from .patches import scores
+        from .patches import probabilities
         from .working_grid import WorkingGrid
     except ImportError as error:
         raise Sim2RealError(
@@ -65,8 +67,5 @@ def network_classes_steps(hu: Volume, weights: Path | None, backend: Backend) ->
     network = load_weights(build_network(settings.form, settings.width), content, path)
     network.to("cuda" if backend.name == "cuda" else "cpu")
     grid = WorkingGrid.of(hu, settings.spacing_mm)
-    for step in scores(network, grid.taken(hu.array)):
-        if isinstance(step, Done):
-            yield step
-        else:
-            found[weights] = grid.classes(step, hu.array.shape)
+    found = yield from probabilities(network, grid.taken(hu.array))
+    return grid.classes(found, hu.array.shape)

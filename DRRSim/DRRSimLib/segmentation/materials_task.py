@@ -7,12 +7,13 @@ import torch
 from monai.losses import DiceLoss
 from torch.nn.functional import avg_pool3d, interpolate
 
+from Sim2RealLib.job import returned
 from Sim2RealLib.learning.examples import Example, Split
 
 from .classes import BONE, body_mask, dice, misclassified_percent, thresholded
 from .material_phantoms import material_phantom
 from .network import build_network, normalized
-from .patches import scores
+from .patches import probabilities
 from .section import MaterialsRecipe
 from .working_grid import largest
 
@@ -60,7 +61,7 @@ class MaterialsTask:
         for each in examples:
             hu, truth = each["hu"], each["truth"]
             body = body_mask(hu)
-            *_, found = scores(network, hu)
+            found = returned(probabilities(network, hu))
             for name, classes in (("", largest(found)), ("thresholds_", thresholded(hu))):
                 wrong = misclassified_percent(classes, truth, body)
                 figures.setdefault(f"{name}misclassified_percent", []).append(wrong)

@@ -1,6 +1,6 @@
 """A network over a whole volume, patch by patch: of each patch only the middle is kept."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ AIR_BELOW_HU = -300
 """Where nothing reaches this, as lungs and foam do not, there is neither soft tissue nor bone."""
 
 
-def scores(network: torch.nn.Module, hu: np.ndarray) -> Iterator[Done | np.ndarray]:
-    """The probability of each class (3, K, J, I), float32: yields how far it is, and last of all the probabilities.
+def probabilities(network: torch.nn.Module, hu: np.ndarray) -> Generator[Done, None, np.ndarray]:
+    """The probability of each class, float32 (3, K, J, I), patch by patch.
 
     hu: (K, J, I). A patch that would reach beyond the volume ends there: where a scan ends the body is cut, there is no
     air. Middles of air alone are not looked at.
@@ -37,7 +37,7 @@ def scores(network: torch.nn.Module, hu: np.ndarray) -> Iterator[Done | np.ndarr
         with torch.no_grad():
             found = network(normalized(_filled_up(hu[patch]).to(device))[None, None])[0].softmax(dim=0)
         result[(slice(None), *kept)] = found[(slice(None), *inside)].cpu().numpy()
-    yield result
+    return result
 
 
 def _middles(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
