@@ -127,15 +127,16 @@ def test_the_orientation_of_the_array_does_not_matter(order, flips):
     assert np.array_equal(other.nearest(positions), classes.reshape(-1))
 
 
-def test_a_plane_stays_where_it_is_on_a_grid_of_other_voxels():
-    """Half of the volume bone, to the face between two voxels: found again to the voxel, on coarser and finer grids."""
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("spacing_mm", [1.0, 2.0, 3.0])
+def test_a_plane_stays_where_it_is_on_a_grid_of_other_voxels(axis, spacing_mm):
+    """Half of the volume bone, to the face between two voxels: found again to the voxel, from coarse and fine grids."""
     array = np.zeros((24, 24, 24), np.float32)
-    array[:, :, 12:] = 1.0
-    for spacing_mm in (1.0, 2.0, 3.0):
-        volume = Volume(array, np.diag([spacing_mm] * 3 + [1.0]))
-        grid = WorkingGrid.of(volume, 2.0)
-        taken = grid.taken(array)
-        assert np.array_equal(grid.classes(np.stack([1.0 - taken, taken]), array.shape), array)
+    array.swapaxes(0, axis)[12:] = 1.0
+    grid = WorkingGrid.of(Volume(array, np.diag([spacing_mm] * 3 + [1.0])), 2.0)
+    for half in (array, 1.0 - array):
+        taken = grid.taken(half)
+        assert np.array_equal(grid.classes(np.stack([1.0 - taken, taken]), array.shape), half)
 
 
 def test_metal_and_density_follow_hu_and_bone_the_network():
