@@ -34,8 +34,11 @@ class MaterialPhantom:
     truth: np.ndarray
 
 
-def material_phantom(seed: int, spacing_mm: float, mineral: float) -> MaterialPhantom:
-    """The generated pelvis of `seed` whose bones have `mineral` times the HU of a healthy one's mean."""
+def material_phantom(seed: int, spacing_mm: float, mineral: float, plain: bool = False) -> MaterialPhantom:
+    """The generated pelvis of `seed` whose bones have `mineral` times the HU of a healthy one's mean.
+
+    plain: without contrast medium, other bright spots, table and metal.
+    """
     phantom = build_pelvis(replace(sample_shape(seed), bone_density=mineral), spacing_mm)
     rng = np.random.default_rng([seed, 20])
     hu, labels = phantom.hu.array.astype(np.float32), phantom.labels.array
@@ -44,12 +47,12 @@ def material_phantom(seed: int, spacing_mm: float, mineral: float) -> MaterialPh
     truth = np.where(hu > BODY_ABOVE_HU, SOFT_TISSUE, AIR).astype(np.uint8)
     truth[bone] = BONE
     _make_marrow_fatty(hu, bone, rng)
-    _fill_with_contrast(hu, labels, rng)
-    soft = truth == SOFT_TISSUE
-    _draw_bright_spots(hu, soft, spacing_mm, rng)
-    _put_on_table(hu, truth, spacing_mm, rng)
-    if rng.random() < METAL_SHARE:
-        _implant_metal(hu, truth, spacing_mm, rng)
+    if not plain:
+        _fill_with_contrast(hu, labels, rng)
+        _draw_bright_spots(hu, truth == SOFT_TISSUE, spacing_mm, rng)
+        _put_on_table(hu, truth, spacing_mm, rng)
+        if rng.random() < METAL_SHARE:
+            _implant_metal(hu, truth, spacing_mm, rng)
     return MaterialPhantom(np.rint(hu.clip(*HU_LIMITS)).astype(np.int16), truth)
 
 
