@@ -38,7 +38,7 @@ PHANTOMS = {
 }
 """Mineral of each, and whether they are plain. All are on a grid of SPACING_MM."""
 SPACING_MM = 2.0
-METHODS = ("network", "thresholds −800, 350 HU", f"thresholds {BODY_ABOVE_HU}, {BEST_BONE_THRESHOLD_HU} HU")
+METHODS = ("network", "thresholds −800, 350 HU", f"thresholds −{-BODY_ABOVE_HU}, {BEST_BONE_THRESHOLD_HU} HU")
 PAPER = "2.03 ± 3.63 %"
 
 
@@ -51,7 +51,7 @@ def run(data: Path | None) -> str:
         f"Software: {versions('surgical-sim2real', 'torch', 'monai')}",
         "",
         f"Misclassified voxels of the body, in percent, and Dice of bone. Unberath et al. 2018 report {PAPER} for "
-        "their V-Net on two real CTs, against labels of their own.",
+        "their V-Net on real CTs, against labels of their own.",
         "",
         f"| | {' | '.join(METHODS)} |",
         f"|---|{'---|' * len(METHODS)}",
