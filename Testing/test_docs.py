@@ -34,6 +34,7 @@ from DRRSimLib.physics.spectra import PRESETS
 from DRRSimLib.physics.tissues import METALS, RULES, TissueRule
 from DRRSimLib.recipe import DrrRecipe
 from DRRSimLib.scatter.scatter_training import ScatterRecipe
+from DRRSimLib.segmentation.section import MaterialsRecipe
 from Sim2RealApp.cli import app
 from Sim2RealApp.export import export_dataset
 from Sim2RealApp.train import load_training_recipe
@@ -47,7 +48,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "Docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?P<note><!-- not run: .+? -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-RECIPES = {"drr": DrrRecipe, "endoscopy": EndoscopyRecipe, "scatter": ScatterRecipe}
+RECIPES = {"drr": DrrRecipe, "endoscopy": EndoscopyRecipe, "scatter": ScatterRecipe, "materials": MaterialsRecipe}
 REFERENCES = {"Recipes.md": "drr", "EndoscopyRecipes.md": "endoscopy"}
 """The page that documents the fields of a simulator's recipe."""
 ENDOSCOPY_PAGES = ("DepthSim.md", "EndoscopyRecipes.md")

@@ -16,10 +16,11 @@ from .acquisition.views import Sampler
 from .detector.presets import DETECTORS
 from .frames.display import WINDOWS
 from .physics.spectra import PRESETS
+from .physics.tissues import RULES
 from .scatter import ESTIMATORS
 
 FROM_RECIPE = "as in the recipe"
-"""Choice of a device, spectrum or detector that is no preset: the one of the recipe that was loaded."""
+"""Choice of a device, spectrum, detector or materials that is no preset: the one of the recipe that was loaded."""
 AS_SHOWN = "as shown"
 """Choice of a window that is no preset: the one that was set with the mouse, or by a recipe."""
 
@@ -57,6 +58,7 @@ class DrrParameters:
     spectrum: Annotated[str, Choice([*PRESETS, FROM_RECIPE])] = "90kV_Al4.0"
     detectorType: Annotated[str, Choice([*DETECTORS, FROM_RECIPE])] = "unberath_2018"
     scatter: Annotated[str, Choice(ESTIMATORS)] = "none"
+    materials: Annotated[str, Choice([*RULES, FROM_RECIPE])] = "tissues"
     photons: Annotated[float, WithinRange(0.0, 1e9)] = 5e5
     window: Annotated[str, Choice([*WINDOWS, AS_SHOWN])] = "pelvis"
     windowLow: float = WINDOWS["pelvis"].low

@@ -137,10 +137,19 @@ class Materials(StrictModel):
     tissues: by HU thresholds and, where there is a label map, by its table.
     three_materials: air, soft tissue and bone by two thresholds, as in Unberath et al. 2018.
     conventional: everything is water of the voxel's density; with one energy this is a conventional DRR.
+    network: a V-Net finds the bone, HU tell how dense it is and all else apart; labels do not count. weights: a file of
+        `task: materials`, null for the shipped one.
     """
 
-    rule: Literal["tissues", "three_materials", "conventional"] = "tissues"
+    rule: Literal["tissues", "three_materials", "conventional", "network"] = "tissues"
     metal: Literal[METALS] = "titanium"
+    weights: RecipePath | None = None
+
+    @model_validator(mode="after")
+    def _used(self) -> "Materials":
+        if self.weights is not None and self.rule != "network":
+            raise ValueError(f"weights are of the rule network; leave them out, or set rule: network, not {self.rule}")
+        return self
 
 
 class Noise(StrictModel):

@@ -1,5 +1,6 @@
 """From a recipe's anatomy and physics to what the projector takes."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -9,6 +10,7 @@ import numpy as np
 from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.engine import Backend
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.job import Done
 from Sim2RealLib.volume import Volume
 
 from .anatomy import Anatomy
@@ -39,6 +41,7 @@ from .recipe import Materials, Physics, Scatter, Spectrum
 from .scatter.monte_carlo_scatter import HARDENED_BY_MM, HISTORIES, SMOOTHED_HISTORIES, MonteCarloScatter
 from .scatter.scatter_image import ScatterEstimator
 from .scatter.view_planes import BeamQuality, beam_quality
+from .segmentation.learned_materials import LABEL_GROUPS, network_classes, network_classes_steps
 from .transport.interaction_tables import ENERGIES_KEV
 from .transport.monte_carlo import TransportScene, build_transport_scene, photon_source
 
@@ -59,14 +62,24 @@ class Patient:
 
 def build_patient(anatomy: Anatomy, section: Materials, backend: Backend) -> Patient:
     """Put an anatomy on a backend. Sim2RealError where the memory does not suffice."""
-    scene = build_scene(backend, material_volumes(anatomy, section), tools=anatomy.tools)
+    scene = build_scene(backend, material_volumes(anatomy, section, backend), tools=anatomy.tools)
     return Patient(anatomy, scene, None if anatomy.labels is None else build_label_scene(backend, anatomy.labels))
 
 
-def material_volumes(anatomy: Anatomy, section: Materials) -> list[MaterialVolume]:
+def patient_steps(anatomy: Anatomy, section: Materials, backend: Backend) -> Generator[Done, None, Patient]:
+    """As build_patient, but step by step where a network takes minutes to find the materials."""
+    if section.rule == "network":
+        yield from network_classes_steps(anatomy.hu, section.weights, backend)
+    return build_patient(anatomy, section, backend)
+
+
+def material_volumes(anatomy: Anatomy, section: Materials, backend: Backend) -> list[MaterialVolume]:
     """Implants first, in their order, then the patient: where they overlap the first counts."""
-    labels = None if anatomy.labels is None else anatomy.labels.array
-    index, names = classify(anatomy.hu.array, labels, anatomy.label_groups, RULES[section.rule], section.metal)
+    if section.rule == "network":
+        labels, groups = network_classes(anatomy.hu, section.weights, backend), LABEL_GROUPS
+    else:
+        labels, groups = None if anatomy.labels is None else anatomy.labels.array, anatomy.label_groups
+    index, names = classify(anatomy.hu.array, labels, groups, RULES[section.rule], section.metal)
     return [*(_implant(mask, name) for mask, name in anatomy.implants), MaterialVolume(anatomy.hu, index, names)]
 
 

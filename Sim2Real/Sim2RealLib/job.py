@@ -1,11 +1,14 @@
 """Running a simulation into a dataset, one frame at a time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from .dataset.writer import DatasetWriter
 from .simulation import Simulation
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,15 @@ class Done:
     done: int
     total: int
     doing: str = ""
+
+
+def returned(steps: Generator[Any, None, Result]) -> Result:
+    """What steps of work return in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Beam, detector, noise and window in the panel's parameters."""
+"""Beam, materials, detector, noise and window in the panel's parameters."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ from ..mrml.film import same_window
 from ..parameters import AS_SHOWN, BONE_DARK, BONE_WHITE, FROM_RECIPE
 from ..physics.noise import CROSSTALK
 from ..physics.spectra import PRESETS
-from ..recipe import Display, Noise, Physics, Scatter, Spectrum
+from ..physics.tissues import RULES
+from ..recipe import Display, Materials, Noise, Physics, Scatter, Spectrum
 from .pose_parameters import recipe_of
 
 FIT_PERCENT = 2.0, 98.0
@@ -21,9 +22,9 @@ FIT_PERCENT = 2.0, 98.0
 
 
 def chosen_physics(parameters: Any) -> Physics:
-    """Beam, detector, scatter and noise that are set; all else is that of the recipe that was loaded, if one was.
+    """Beam, materials, detector, scatter and noise that are set; all else is of the recipe that was loaded, if any.
 
-    Sim2RealError if beam or detector are to be a recipe's, and none was loaded.
+    Sim2RealError if one of them is to be a recipe's, and none was loaded.
     """
     recipe = recipe_of(parameters)
     physics = recipe.physics if recipe is not None else Physics()
@@ -31,6 +32,11 @@ def chosen_physics(parameters: Any) -> Physics:
         physics = physics.model_copy(update={"spectrum": Spectrum(preset=parameters.spectrum)})
     elif recipe is None:
         raise Sim2RealError(_("No recipe with a beam of its own is loaded; choose a beam."))
+    if parameters.materials in RULES:
+        materials = Materials(rule=parameters.materials, metal=physics.materials.metal)
+        physics = physics.model_copy(update={"materials": materials})
+    elif recipe is None:
+        raise Sim2RealError(_("No recipe with weights of its own is loaded; choose materials."))
     if parameters.detectorType in DETECTORS:
         physics = physics.model_copy(update={"detector": parameters.detectorType})
     elif recipe is None:
@@ -77,6 +83,7 @@ def set_technique_parameters(parameters: Any, physics: Physics, display: Display
     parameters.spectrum = physics.spectrum.preset or FROM_RECIPE
     parameters.detectorType = physics.detector if isinstance(physics.detector, str) else FROM_RECIPE
     parameters.scatter = physics.scatter.estimator
+    parameters.materials = FROM_RECIPE if physics.materials.weights is not None else physics.materials.rule
     parameters.photons = physics.noise.photons_per_pixel or 0.0
     parameters.polarity = BONE_WHITE if display.polarity is Polarity.BONE_WHITE else BONE_DARK
     set_window_parameters(parameters, display.built())

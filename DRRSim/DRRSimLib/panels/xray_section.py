@@ -1,7 +1,7 @@
 """The X-ray that follows the C-arm: a small one at once while the hand moves, the full one when it rests."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from Sim2RealLib.mrml.volumes import copy_of_volume
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
-from ..anatomy import read_implants
+from ..anatomy import Anatomy, read_implants
 from ..fluoroscope import PREVIEW_PX, REST_MS, Fluoroscope, XrayImage
 from ..frames.display import Window
 from ..frames.frame_labels import landmark_records
@@ -31,7 +31,7 @@ from ..mrml.point_nodes import LANDMARKS, show_landmarks, show_names
 from ..mrml.xray_nodes import IMAGE, OUTLINES, show_outlines, show_xray
 from ..mrml.xray_view import xray_slice_node
 from ..recipe import Physics
-from ..scene import build_patient
+from ..scene import build_patient, patient_steps
 from ..tools.kinds import build_tools
 from .labels import say
 from .pose_parameters import chosen_pose, recipe_of
@@ -98,6 +98,8 @@ class XraySection:
             say(ui.statusLabel, "")
             return
         self._present()
+        if self._stopped:
+            say(ui.statusLabel, _("The materials were not found; Take X-ray begins again."))
         wanted = self._wanted()
         if wanted == self._asked or not (parameters.live and self._ready(wanted)):
             return
@@ -113,6 +115,8 @@ class XraySection:
         if parameters is None or parameters.ct is None or not is_carm(parameters.carm):
             return
         wanted = self._wanted()
+        if self._stopped:
+            self._patient = None
         if self._ready(wanted, then_take=True):
             self._asked = wanted
             self._request(wanted, preview=False)
@@ -163,6 +167,9 @@ class XraySection:
                 raise self._problem
             return self._fluoroscope is not None
         parameters, materials = self._panel.parameters, wanted.physics.materials
+        if materials.rule == "network" and self._panel.worker.busy:
+            say(self._panel.ui.statusLabel, _("The materials are found when what is running has ended."))
+            return False
         self._patient, self._fluoroscope, self._asked, self._problem = state, None, None, None
         try:
             ct, segmentation = copy_of_volume(parameters.ct), parameters.segmentation
@@ -186,13 +193,27 @@ class XraySection:
                 self._fails(error)
                 self._panel.fail(error)
 
-        def compute() -> Fluoroscope:
+        def whole() -> Anatomy:
             implants_and_tools = {"implants": read_implants(implants)[0], "tools": build_tools(tools)[0]}
-            whole = replace(anatomy_in(ct, segments, {}), **implants_and_tools)
-            return Fluoroscope(build_patient(whole, materials, open_backend()))
+            return replace(anatomy_in(ct, segments, {}), **implants_and_tools)
 
-        self._panel.worker.request("patient", compute, answered, failed)
+        def steps() -> Iterator[Any]:
+            return Fluoroscope((yield from patient_steps(whole(), materials, open_backend())))
+
+        def compute() -> Fluoroscope:
+            return Fluoroscope(build_patient(whole(), materials, open_backend()))
+
+        if materials.rule == "network":
+            self._panel.run(_("Finding the materials"), steps(), answered)
+        else:
+            self._panel.worker.request("patient", compute, answered, failed)
         return False
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether the network that was to find the materials has ended without."""
+        by_network = self._patient is not None and self._patient[-1].rule == "network"
+        return by_network and self._fluoroscope is None and self._problem is None and not self._panel.worker.busy
 
     def _fails(self, error: BaseException) -> None:
         self._problem = error

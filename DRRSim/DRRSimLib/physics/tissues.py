@@ -73,6 +73,7 @@ class TissueRules:
 HARD_TISSUE = ("trabecular_bone", "cortical_bone", METAL)
 HARD_TISSUE_LIMITS_HU = (SOFT_TISSUE_LIMIT_HU, TRABECULAR_LIMIT_HU, BONE_LIMIT_HU)
 SOFT_LIMITS_HU = (AIR_LIMIT_HU, FAT_LIMIT_HU, *HARD_TISSUE_LIMITS_HU)
+BONE_RULE = TissueRule(("bone_marrow", *HARD_TISSUE), (MARROW_LIMIT_HU, TRABECULAR_LIMIT_HU, BONE_LIMIT_HU))
 
 RULES = {
     # Unlabelled "lung" is also what is partly gas at the edge of body and bowel: gram by gram it attenuates like soft
@@ -83,7 +84,7 @@ RULES = {
             (AIR_LIMIT_HU, LUNG_LIMIT_HU, FAT_LIMIT_HU, *HARD_TISSUE_LIMITS_HU),
         ),
         {
-            "bone": TissueRule(("bone_marrow", *HARD_TISSUE), (MARROW_LIMIT_HU, TRABECULAR_LIMIT_HU, BONE_LIMIT_HU)),
+            "bone": BONE_RULE,
             "lung": TissueRule(("air", "lung", *HARD_TISSUE), (LUNG_AIR_LIMIT_HU, *HARD_TISSUE_LIMITS_HU)),
             "vessel": TissueRule(
                 ("adipose", "blood", "iodine_contrast", "cortical_bone", METAL), (FAT_LIMIT_HU, *HARD_TISSUE_LIMITS_HU)
@@ -95,6 +96,15 @@ RULES = {
             "organ": TissueRule(("air", "adipose", "soft_tissue", *HARD_TISSUE), SOFT_LIMITS_HU),
             "cartilage": TissueRule(("air", "adipose", "cartilage", *HARD_TISSUE), SOFT_LIMITS_HU),
         },
+    ),
+    # Where a network has found bone (the label of the group) it may be as thin in mineral as soft tissue; elsewhere
+    # what is as dense as bone is contrast medium.
+    "network": TissueRules(
+        TissueRule(
+            ("air", "lung", "adipose", "soft_tissue", "iodine_contrast", METAL),
+            (AIR_LIMIT_HU, LUNG_LIMIT_HU, FAT_LIMIT_HU, SOFT_TISSUE_LIMIT_HU, BONE_LIMIT_HU),
+        ),
+        {"bone": BONE_RULE},
     ),
     # Unberath et al. 2018: thresholds of their public software where no network segments the CT.
     "three_materials": TissueRules(TissueRule(("air", "soft_tissue", "cortical_bone"), (-800, 350))),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from Sim2RealLib.errors import Sim2RealError
 
-BENCHMARKS = ("drr", "drr_export", "endoscopy", "interactive", "scatter", "xray-realism")
+BENCHMARKS = ("drr", "drr_export", "endoscopy", "interactive", "materials", "scatter", "xray-realism")
 
 
 def run_benchmark(name: str, data: Path | None) -> str:
