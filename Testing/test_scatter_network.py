@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from DRRSimLib.acquisition.carm import CArmDevice, CArmPose, view_from_pose
+from DRRSimLib.detector.presets import DETECTORS
+from DRRSimLib.physics.spectra import monoenergetic
 from DRRSimLib.recipe import DrrRecipe
 from DRRSimLib.scatter.air_gap import solid_angles_sr
 from DRRSimLib.scatter.noise_power import noise_power
 from DRRSimLib.scatter.square_field import on_detector, square_view
+from DRRSimLib.scatter.view_planes import beam_quality, view_planes
 from DRRSimLib.simulation import open_simulation
 from Sim2RealApp.train import load_training_recipe, train_network
 from Sim2RealLib.engine import open_backend
@@ -87,6 +90,17 @@ def test_solid_angles_are_those_that_rays_count():
         towards = directions[directions[:, 2] > 0]
         met = np.all(np.abs(pixel + towards[:, :2] / towards[:, 2:] * gap) < half, axis=1).sum() / len(directions)
         assert angles[row, column] == pytest.approx(4 * np.pi * met, abs=5 * 4 * np.pi * np.sqrt(met / 1e6))
+
+
+def test_beam_and_gap_are_told_in_their_units():
+    """An ideal detector registers all of any energy; a scintillator more of soft photons than of hard ones."""
+    view = view_from_pose(DEVICE, CArmPose(0.0, 0.0, (0.0, 0.0, 0.0), 1200.0, 800.0))
+    ideal = beam_quality(monoenergetic(70.0), DETECTORS["ideal"])
+    assert (ideal.mean_kev, ideal.softness) == pytest.approx((70.0, 0.0), abs=1e-6)
+    assert 0.2 < beam_quality(monoenergetic(70.0), DETECTORS["flat_panel"]).softness < 1.0
+    planes = view_planes(view, np.array([0.0, 50.0, 0.0]), ideal)
+    assert planes.shape == (4, 60, 96)
+    assert planes[1:, 0, 0] == pytest.approx([350.0, 70.0, 0.0], abs=1e-4)
 
 
 def test_the_noise_of_a_smooth_image_is_told():

@@ -3,7 +3,7 @@
 It takes and gives images of 128 × 128 pixels as logarithms: −ln(P / P₀) of the primary signal P against the open beam's
 P₀, and −ln(S / (Ω P₀)) of the scattered signal, with the solid angle of `air_gap`. The paper takes the intensities
 themselves; over arbitrary views, fields and voltages they are of four orders of magnitude. What no image shows, see
-`view_planes`, is added in proportion.
+`view_planes`, stretches and shifts the logarithm.
 """
 
 from itertools import pairwise
@@ -13,7 +13,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import nn
 
-from .view_planes import PLANES
+from .view_planes import DEVIATIONS, MEANS, PLANES
 
 SIDE_PX = 128
 MIDDLE = 4.0
@@ -34,17 +34,22 @@ BEGIN_SLOPE = 0.63
 
 
 class ScatterNetwork(nn.Module):
-    """The ten layers, from (N, 1, H, W) to (N, 1, H, W) with edges continued by reflection, and a sum of the planes
-    (N, PLANES, H, W) of `view_planes`, each times a weight."""
+    """The ten layers, from (N, 1, H, W) to (N, 1, H, W) with edges continued by reflection, stretched and shifted by
+    sums of the planes (N, PLANES, H, W) of `view_planes`, standardized, each times a weight (Perez et al. 2018, FiLM,
+    eq. 2)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = _layers()
-        self.planes = nn.Conv2d(PLANES, 1, 1, bias=False)
-        nn.init.zeros_(self.planes.weight)
+        self.stretch, self.shift = (nn.Conv2d(PLANES, 1, 1, bias=False) for _ in range(2))
+        nn.init.zeros_(self.stretch.weight)
+        nn.init.zeros_(self.shift.weight)
+        self.register_buffer("means", torch.tensor(MEANS)[:, None, None], persistent=False)
+        self.register_buffer("deviations", torch.tensor(DEVIATIONS)[:, None, None], persistent=False)
 
     def forward(self, images: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
-        return self.layers(images) + self.planes(planes)
+        seen = (planes - self.means) / self.deviations
+        return self.layers(images) * (1.0 + self.stretch(seen)) + self.shift(seen)
 
 
 def _layers() -> nn.Sequential:

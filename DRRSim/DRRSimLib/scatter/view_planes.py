@@ -12,8 +12,9 @@ from ..physics.spectra import Spectrum
 from .air_gap import solid_angles_sr
 
 PLANES = 4
+MEANS, DEVIATIONS = (-2.0, 400.0, 55.0, 0.45), (0.8, 50.0, 7.0, 0.33)
+"""About those of the views in `scatter_examples`."""
 
-TYPICAL_GAP_MM, TYPICAL_KEV = 400.0, 60.0
 SOFT_KEV, HARD_KEV = 40.0, 80.0
 
 
@@ -33,10 +34,10 @@ def beam_quality(spectrum: Spectrum, detector: Detector) -> BeamQuality:
 
 
 def view_planes(view: XrayView, middle_ras: np.ndarray, quality: BeamQuality) -> np.ndarray:
-    """Images (PLANES, H, W), float32, each about 1: the logarithm of the solid angle of `air_gap`, the air gap between
-    the patient's middle (3,) and the detector, the mean energy, and the softness."""
+    """Images (PLANES, H, W), float32: the logarithm of the solid angle of `air_gap`, the air gap between the patient's
+    middle (3,) and the detector in mm, the mean energy in keV, and the softness."""
     angles = solid_angles_sr(view, middle_ras)
     gap_mm = view.source_to_detector_mm - float(transform_points(view.camera_from_ras, middle_ras)[2])
-    constant = np.array([gap_mm / TYPICAL_GAP_MM, quality.mean_kev / TYPICAL_KEV, quality.softness], np.float32)
+    constant = np.array([gap_mm, quality.mean_kev, quality.softness], np.float32)
     same = np.broadcast_to(constant[:, None, None], (PLANES - 1, *angles.shape))
     return np.concatenate([np.log(angles)[None], same])
