@@ -14,7 +14,14 @@ TESTING = Path(__file__).resolve().parent
 MODULES = ("Sim2Real", "DRRSim", "DepthSim", "Translate")
 OF_MODULES = (
     *("test_mrml_*.py", "test_panels_*.py", "test_drrsim_*.py", "test_depthsim_*.py", "test_translate_*.py"),
-    *("test_conebeam.py", "test_dicom_export.py", "test_sample_data.py", "test_scene_*.py", "test_tutorials.py"),
+    *(
+        "test_conebeam.py",
+        "test_dicom_export.py",
+        "test_material_network_panel.py",
+        "test_sample_data.py",
+        "test_scene_*.py",
+        "test_tutorials.py",
+    ),
 )
 """The test files that need Slicer."""
 

@@ -1,6 +1,6 @@
 """A generated pelvis as nodes of a scene: prepared on any thread, put in quickly on the scene's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import slicer
@@ -10,7 +10,7 @@ from Sim2RealLib.label_table import classes_present, label_groups
 from Sim2RealLib.mrml.generated_labels import TABLE, hash_of_labels
 from Sim2RealLib.mrml.inputs import hash_of_landmarks, hash_of_volume, mark_generated
 from Sim2RealLib.mrml.markups import make_landmarks
-from Sim2RealLib.mrml.segmentations import make_segmentation
+from Sim2RealLib.mrml.segmentations import CLOSED_SURFACE, make_segmentation
 from Sim2RealLib.mrml.subject_hierarchy import file_under
 from Sim2RealLib.mrml.volumes import make_volume
 from Sim2RealLib.simulation import LabelClass
@@ -47,10 +47,11 @@ def add_pelvis(
     phantom, content = pelvis.phantom, pelvis.anatomy.model_dump()
     name = f"Pelvis {pelvis.anatomy.seed}"
     ct = make_volume(scene, phantom.hu, f"{name} CT")
-    segmentation = make_segmentation(scene, phantom.labels, pelvis.classes, f"{name} segmentation")
+    surfaces = pelvis.surfaces or None
+    segmentation = make_segmentation(scene, phantom.labels, pelvis.classes, f"{name} segmentation", surfaces)
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
-    if pelvis.surfaces:
-        _show_surfaces(segmentation, pelvis)
+    if surfaces is not None:
+        _show_bones(segmentation.GetDisplayNode(), pelvis.classes)
     landmarks = make_landmarks(scene, phantom.landmarks, f"{name} landmarks")
     landmarks.GetDisplayNode().SetPointLabelsVisibility(False)  # 23 names hide what they name
     mark_generated(ct, content, pelvis.ct_hash)
@@ -60,12 +61,10 @@ def add_pelvis(
     return ct, segmentation, landmarks
 
 
-def _show_surfaces(segmentation: "slicer.vtkMRMLSegmentationNode", pelvis: PreparedPelvis) -> None:
-    """Give segments the surfaces that Slicer would otherwise make itself, and show the bones."""
-    kind = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
-    display, groups = segmentation.GetDisplayNode(), label_groups(TABLE)
-    for entry in pelvis.classes:
-        segment = segmentation.GetSegmentation().GetSegment(entry.name)
-        segment.AddRepresentation(kind, pelvis.surfaces[entry.id])
+def _show_bones(display: "slicer.vtkMRMLSegmentationDisplayNode", classes: Sequence[LabelClass]) -> None:
+    """Show the surfaces of bones in 3D."""
+    groups, modified = label_groups(TABLE), display.StartModify()
+    for entry in classes:
         display.SetSegmentVisibility3D(entry.name, groups[entry.id] == "bone")
-    display.SetPreferredDisplayRepresentationName3D(kind)
+    display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
+    display.EndModify(modified)

@@ -22,6 +22,7 @@ from .volumes import volume_of, volume_record
 LOG = logging.getLogger("sim2real")
 
 BINARY = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
 
 
 def labels_of(
@@ -71,11 +72,16 @@ def mask_of(node: "slicer.vtkMRMLSegmentationNode") -> Volume:
 
 
 def make_segmentation(
-    scene: "slicer.vtkMRMLScene", labels: Volume, classes: Sequence[LabelClass], name: str
+    scene: "slicer.vtkMRMLScene",
+    labels: Volume,
+    classes: Sequence[LabelClass],
+    name: str,
+    surfaces: Mapping[int, vtk.vtkPolyData] | None = None,
 ) -> "slicer.vtkMRMLSegmentationNode":
     """A new segmentation node with a segment for each class: its name, which is the segment's ID too, and its colour.
 
-    labels: integers from 0 to 65535; values that are no class are left out.
+    labels: integers from 0 to 65535; values that are no class are left out. surfaces: of all classes, as Slicer would
+    otherwise make them itself. The node is complete when the scene, and with it the views, get it.
     """
     ids = [entry.id for entry in classes]
     kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
@@ -84,7 +90,9 @@ def make_segmentation(
     image.SetDimensions(labels.shape_ijk)
     image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
     image.SetImageToWorldMatrix(to_vtk(labels.ras_from_ijk))
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
+    node.UnRegister(None)
+    node.SetName(scene.GetUniqueNameByString(name))
     segmentation, converter = node.GetSegmentation(), slicer.vtkSegmentationConverter
     segmentation.SetConversionParameter(
         converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(image)
@@ -95,7 +103,10 @@ def make_segmentation(
         segment.SetColor(*(part / 255.0 for part in entry.color))
         segment.SetLabelValue(entry.id)
         segment.AddRepresentation(BINARY, image)  # one image for all: a shared labelmap
+        if surfaces is not None:
+            segment.AddRepresentation(CLOSED_SURFACE, surfaces[entry.id])
         segmentation.AddSegment(segment, entry.name)
+    scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     return node
 
