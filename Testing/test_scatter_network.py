@@ -139,6 +139,8 @@ def test_weights_of_something_else_are_refused(tmp_path):
         frame_of({"estimator": "network", "weights": str(tmp_path / "mine.safetensors")})
     with pytest.raises(Sim2RealError, match="weights are of the estimator network"):
         frame_of({"estimator": "none", "weights": "w.safetensors"})
+    with pytest.raises(Sim2RealError, match="network needs weights"):
+        frame_of({"estimator": "network"})
     with pytest.raises(Sim2RealError, match="histories and voxel_mm are of"):
         frame_of({"estimator": "network", "histories": 5000})
 
