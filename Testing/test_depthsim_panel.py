@@ -401,7 +401,7 @@ def test_the_live_view_shows_where_the_endoscope_ends_up(tube):
     for position in np.linspace(40.0, 80.0, 40):
         tube.parameters.pathPositionMm = float(position)
     finished(tube)
-    assert 1 <= len(shown) < 40
+    assert 1 <= len(shown) < 20
     endoscopy = tube.colon.endoscopy
     from DepthSimLib.panels.settings import chosen_picture
 

@@ -3,13 +3,14 @@
 Everything is computed on the calling thread, and Sim2RealError says what is wrong with an input.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import slicer
 
+from Sim2RealLib.job import returned
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.node_copies import copied
 from Sim2RealLib.mrml.scenes import scene_or_slicers
@@ -28,8 +29,6 @@ from .mrml.colon_nodes import SampleColon, centerline_of, hashes_of, make_lumen,
 from .mrml.endoscope_nodes import make_endoscope, place, pose_of, tip_of
 from .mrml.result_nodes import show_picture, show_prediction, show_true_surface, show_truth
 from .recipe import EndoscopyRecipe, GeneratedColon, Tip
-
-Result = TypeVar("Result")
 
 
 class EndoscopyLogic:
@@ -54,17 +53,17 @@ class EndoscopyLogic:
 
     def find_lumen(self, ct: Any, segmentation: Any = None) -> "slicer.vtkMRMLModelNode":
         """The colon's lumen as a model."""
-        found = _last(self._keeper.find_lumen(*self._input(ct, segmentation)))
+        found = returned(self._keeper.find_lumen(*self._input(ct, segmentation)))
         return make_lumen(self._scene, found.wall, f"{ct.GetName()} lumen")
 
     def find_centerline(self, ct: Any, segmentation: Any = None) -> "slicer.vtkMRMLMarkupsCurveNode":
         """The colon's centreline as a curve, from the anus to the caecum."""
-        found = _last(self._keeper.find_line(*self._input(ct, segmentation)))
+        found = returned(self._keeper.find_line(*self._input(ct, segmentation)))
         return make_path(self._scene, found.centerline, f"{ct.GetName()} centerline")
 
     def doubts(self, ct: Any, segmentation: Any = None) -> list[str]:
         """What to look at before believing the colon that was found."""
-        return [doubt.text for doubt in _last(self._keeper.find_line(*self._input(ct, segmentation))).doubts]
+        return [doubt.text for doubt in returned(self._keeper.find_line(*self._input(ct, segmentation))).doubts]
 
     def make_endoscope(
         self, device: str = "olympus_cf_hq190l", scale: float = 0.3
@@ -88,7 +87,7 @@ class EndoscopyLogic:
     ) -> bool:
         """Push an endoscope that lies in tissue, or too near to it, back into the lumen; whether that was needed."""
         pose = pose_of(endoscope)
-        kept = _last(self._keeper.enter(*self._input(ct, None))).kept_clear(pose[:3, 3], margin_mm)
+        kept = returned(self._keeper.enter(*self._input(ct, None))).kept_clear(pose[:3, 3], margin_mm)
         pose[:3, 3] = kept.position_ras
         if kept.moved:
             place(endoscope, pose)
@@ -155,7 +154,7 @@ class EndoscopyLogic:
         self, endoscope: Any, ct: Any, segmentation: Any, sections: Mapping[str, Any]
     ) -> tuple[Endoscopy, EndoscopyRecipe, np.ndarray]:
         recipe, pose = self._recipe(endoscope, sections), pose_of(endoscope)
-        return _last(self._keeper.enter(*self._input(ct, segmentation))), recipe, pose
+        return returned(self._keeper.enter(*self._input(ct, segmentation))), recipe, pose
 
     def _recipe(self, endoscope: Any, sections: Mapping[str, Any]) -> EndoscopyRecipe:
         content = {"simulator": "endoscopy", "endoscope": tip_of(endoscope).model_dump(mode="json"), **sections}
@@ -163,12 +162,3 @@ class EndoscopyLogic:
 
     def _input(self, ct: Any, segmentation: Any) -> tuple[ColonKeys, ColonInput]:
         return keys_of(ct, segmentation, self.search), read_colon(ct, segmentation, self.search)
-
-
-def _last(steps: Generator[Any, None, Result]) -> Result:
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value

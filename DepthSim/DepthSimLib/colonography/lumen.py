@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation, label
 
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.job import returned
 from Sim2RealLib.mesh import TriangleMesh
 from Sim2RealLib.volume import Volume
 
@@ -68,12 +69,7 @@ class ColonLumen:
 
 def segment_lumen(ct: Volume, **search: Any) -> ColonLumen:
     """The gas- and fluid-filled colon of a CT in HU, any rigid grid; `search` and errors as for `lumen_steps`."""
-    steps = lumen_steps(ct, **search)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return returned(lumen_steps(ct, **search))
 
 
 def lumen_steps(
