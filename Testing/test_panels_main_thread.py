@@ -123,31 +123,40 @@ def test_a_generated_pelvis_comes_into_the_scene_at_once(slicer_scene, tmp_path)
 def test_a_generated_colon_comes_into_the_scene_at_once(slicer_scene, tmp_path):
     from DepthSimLib.anatomy import generated_colon
     from DepthSimLib.mrml.colon_inputs import input_section
-    from DepthSimLib.mrml.colon_nodes import hashes_of, make_sample_colon
+    from DepthSimLib.mrml.colon_nodes import add_colon, prepare_colon
     from DepthSimLib.recipe import GeneratedColon
     from Sim2RealLib.mrml.inputs import InputFiles
     from Sim2RealLib.mrml.node_copies import copied
 
     section = GeneratedColon(seed=1, scan={"spacing_mm": 1.5})
     scanned, anatomy = generated_colon(section)
-    hashes, samples = hashes_of(scanned, anatomy), []
-    add = lambda: samples.append(make_sample_colon(slicer_scene, section, scanned, anatomy, hashes))  # noqa: E731
-    assert cpu_seconds(add) < LONGEST_S
+    prepared, samples = prepare_colon(section, scanned, anatomy), []
+    assert cpu_seconds(lambda: samples.append(add_colon(slicer_scene, prepared))) < LONGEST_S
     ct, segmentation = map(copied, samples[-1][:2])
     assert input_section(InputFiles(tmp_path), ct, segmentation, {})["anatomy"]["seed"] == 1
 
 
-def test_inputs_that_were_read_come_into_the_scene_at_once(slicer_scene, large_ct):
-    from Sim2RealLib.label_table import label_classes
-    from Sim2RealLib.mrml.segmentations import make_segmentation
-    from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
+def test_inputs_that_were_read_come_into_the_scene_at_once(slicer_scene, large_ct, tmp_path):
+    """They keep their file, as what Slicer itself has loaded."""
+    from DRRSimLib.recipe import Input
+    from Sim2RealLib.job import returned
+    from Sim2RealLib.mrml.node_copies import copied
+    from Sim2RealLib.mrml.volumes import copy_of_volume
+    from Sim2RealLib.panels.recipe_inputs import add_inputs, read_inputs
     from Sim2RealLib.volume import Volume
+    from Sim2RealLib.volume_io import write_volume
 
     ct = copy_of_volume(large_ct)
+    write_volume(tmp_path / "ct.nrrd", ct)
     labels = Volume(np.where(ct.array > 0, 25, 0).astype(np.uint8), ct.ras_from_ijk)
-    classes = label_classes("totalsegmentator_v2")[:40]
-    assert cpu_seconds(lambda: make_volume(slicer_scene, ct, "read")) < LONGEST_S
-    assert cpu_seconds(lambda: make_segmentation(slicer_scene, labels, classes, "read")) < LONGEST_S
+    write_volume(tmp_path / "labels.nrrd", labels)
+    inputs = returned(read_inputs(Input(volume=tmp_path / "ct.nrrd", labels=tmp_path / "labels.nrrd")))
+    nodes = []
+    assert cpu_seconds(lambda: nodes.append(add_inputs(slicer_scene, inputs))) < LONGEST_S
+    volume, segmentation = map(copied, nodes[-1])
+    assert volume.file == tmp_path / "ct.nrrd"
+    np.testing.assert_array_equal(volume.content.array, ct.array)
+    np.testing.assert_array_equal(segmentation.content.layers[0][0].array, labels.array)
 
 
 def test_frames_are_put_into_the_scene_one_by_one(slicer_scene, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from .endoscope.pose_plan import MIN_WALL_MM
 from .endoscopy import Endoscopy
 from .found_colon import ColonInput, FoundLumen
 from .mrml.colon_inputs import input_section, keys_of, read_colon
-from .mrml.colon_nodes import SampleColon, centerline_of, hashes_of, make_lumen, make_path, make_sample_colon
+from .mrml.colon_nodes import SampleColon, add_colon, centerline_of, make_lumen, make_path, prepare_colon
 from .mrml.endoscope_nodes import make_endoscope, place, pose_of, tip_of
 from .mrml.result_nodes import show_picture, show_prediction, show_true_surface, show_truth
 from .recipe import EndoscopyRecipe, GeneratedColon, Tip
@@ -47,7 +47,7 @@ class EndoscopyLogic:
         """A generated CT colonography, its segmentation and its centreline: another one for every seed."""
         section = GeneratedColon(seed=seed, scan={"spacing_mm": spacing_mm})
         scanned, anatomy = generated_colon(section)
-        sample = make_sample_colon(self._scene, section, scanned, anatomy, hashes_of(scanned, anatomy))
+        sample = add_colon(self._scene, prepare_colon(section, scanned, anatomy))
         self._keeper.learn(keys_of(sample.ct, sample.segmentation, self.search), FoundLumen(None, anatomy))
         return sample
 

@@ -14,7 +14,7 @@ from Sim2RealLib.panels.views import hide, show_in_slices
 from .colon import ColonScan
 from .found_colon import FoundLumen
 from .mrml.colon_inputs import keys_of
-from .mrml.colon_nodes import make_sample_colon
+from .mrml.colon_nodes import PreparedColon, add_colon
 from .mrml.views import FRAME
 from .panels.colon_section import ColonSection
 from .panels.endoscope_section import EndoscopeSection
@@ -78,13 +78,12 @@ class DepthPanel(Panel):
     def make_sample(self, section: GeneratedColon) -> None:
         """Make a colon and choose it as input; all of it is known, so that its lumen needs no search."""
 
-        def made(result: tuple[Any, Any, Any]) -> None:
-            scanned, anatomy, hashes = result
+        def made(prepared: PreparedColon) -> None:
             parameters = self.parameters
             hide(parameters.lumen, parameters.path, parameters.segmentation)
-            sample = make_sample_colon(slicer.mrmlScene, section, scanned, anatomy, hashes)
+            sample = add_colon(slicer.mrmlScene, prepared)
             keys = keys_of(sample.ct, sample.segmentation, chosen_search(parameters))
-            self.colon.keeper.learn(keys, FoundLumen(None, anatomy))
+            self.colon.keeper.learn(keys, FoundLumen(None, prepared.anatomy))
             show_in_slices(sample.ct)
             modified = parameters.parameterNode.StartModify()
             parameters.ct, parameters.segmentation, parameters.path = sample

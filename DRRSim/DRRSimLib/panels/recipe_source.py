@@ -14,10 +14,8 @@ from Sim2RealLib.landmarks import read_landmarks
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.node_copies import copied
-from Sim2RealLib.mrml.segmentations import make_segmentation
-from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
 from Sim2RealLib.panels.panel import Panel
-from Sim2RealLib.panels.recipe_inputs import loaded_volume, read_inputs
+from Sim2RealLib.panels.recipe_inputs import ReadInputs, add_inputs, read_inputs
 from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
@@ -100,12 +98,10 @@ class DrrRecipeSource:
                 lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, made)),
             )
             return
-        ct = loaded_volume(section.volume)
-        reference = None if ct is None else copy_of_volume(ct)
         self._panel.run(
             _("Loading the inputs"),
-            _input_steps(section, reference),
-            lambda read: self._set(recipe, device, *_input_nodes(section, ct, *read)),
+            _input_steps(section),
+            lambda read: self._set(recipe, device, *_input_nodes(section, *read)),
         )
 
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
@@ -144,20 +140,13 @@ def _parsed(record: dict[str, Any]) -> DrrRecord:
     return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
 
 
-def _input_steps(section: Input, reference: Any) -> Iterator[Done]:
-    """Read what Slicer did not load; returns the CT or None, the label map or None, the landmarks or None."""
-    ct, labels = yield from read_inputs(section, reference)
-    return ct, labels, None if section.landmarks is None else read_landmarks(section.landmarks)[0]
+def _input_steps(section: Input) -> Iterator[Done]:
+    """Read what the recipe names; returns the inputs, and the landmarks or None."""
+    inputs = yield from read_inputs(section)
+    return inputs, None if section.landmarks is None else read_landmarks(section.landmarks)[0]
 
 
-def _input_nodes(section: Input, ct_node: Any, ct: Any, labels: Any, landmarks: Any) -> tuple[Any, Any, Any]:
-    scene, name = slicer.mrmlScene, section.volume.name
-    if ct_node is None:
-        ct_node = make_volume(scene, ct, name)
-    segmentation = None
-    if labels is not None:
-        segmentation = make_segmentation(scene, labels.labels, labels.classes, section.labels.name)
-    points = None
-    if landmarks is not None:
-        points = make_landmarks(scene, landmarks, section.landmarks.name)
-    return ct_node, segmentation, points
+def _input_nodes(section: Input, inputs: ReadInputs, landmarks: Any) -> tuple[Any, Any, Any]:
+    scene = slicer.mrmlScene
+    points = None if landmarks is None else make_landmarks(scene, landmarks, section.landmarks.name)
+    return *add_inputs(scene, inputs), points

@@ -12,15 +12,13 @@ from Sim2RealLib.job import Done
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.node_copies import copied
-from Sim2RealLib.mrml.segmentations import make_segmentation
-from Sim2RealLib.mrml.volumes import copy_of_volume, make_volume
 from Sim2RealLib.panels.panel import Panel
-from Sim2RealLib.panels.recipe_inputs import loaded_volume, read_inputs
+from Sim2RealLib.panels.recipe_inputs import ReadInputs, add_inputs, read_inputs
 from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
 from ..mrml.colon_inputs import input_section
-from ..mrml.colon_nodes import hashes_of
+from ..mrml.colon_nodes import prepare_colon
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
@@ -67,14 +65,12 @@ class EndoscopyRecipeSource:
             self._set(recipe)
             self._sample(section.anatomy)
             return
-        ct = loaded_volume(section.volume)
-        reference = None if ct is None else copy_of_volume(ct)
 
-        def read(result: tuple[Any, Any]) -> None:
+        def read(inputs: ReadInputs) -> None:
             self._set(recipe)
-            self._set_input(section, ct, *result)
+            self._set_input(section, *add_inputs(slicer.mrmlScene, inputs))
 
-        self._panel.run(_("Loading the inputs"), read_inputs(section, reference), read)
+        self._panel.run(_("Loading the inputs"), read_inputs(section), read)
 
     def picture_distance_mm(self, _record: dict[str, Any]) -> float:
         """Stored pictures stand where those of the panel do."""
@@ -90,12 +86,8 @@ class EndoscopyRecipeSource:
         set_search(parameters, recipe.input)
         parameters.parameterNode.EndModify(modified)
 
-    def _set_input(self, section: Input, ct: Any, volume: Any, labels: Any) -> None:
-        parameters, scene, name = self._panel.parameters, slicer.mrmlScene, section.volume.name
-        segmentation = None
-        if labels is not None:
-            segmentation = make_segmentation(scene, labels.labels, labels.classes, section.labels.name)
-        ct = make_volume(scene, volume, name) if ct is None else ct
+    def _set_input(self, section: Input, ct: Any, segmentation: Any) -> None:
+        parameters = self._panel.parameters
         show_in_slices(ct)
         modified = parameters.parameterNode.StartModify()
         parameters.ct = ct
@@ -108,13 +100,13 @@ class EndoscopyRecipeSource:
 
 
 def sample_steps(section: GeneratedColon) -> Iterator[Done]:
-    """Generate a colon and scan it; returns the scan, the anatomy and the scan's hashes."""
+    """Generate a colon and scan it; returns what `colon_nodes.add_colon` takes."""
     from ..anatomy import generated_colon
 
     yield Done(0, 0)
     scanned, anatomy = generated_colon(section)
     yield Done(0, 0, _("checksums"))
-    return scanned, anatomy, hashes_of(scanned, anatomy)
+    return prepare_colon(section, scanned, anatomy)
 
 
 def _points(name: str, positions: list[np.ndarray]) -> Any:

@@ -73,23 +73,17 @@ def mask_of(node: "slicer.vtkMRMLSegmentationNode") -> Volume:
 
 def make_segmentation(
     scene: "slicer.vtkMRMLScene",
-    labels: Volume,
+    labels: "Volume | slicer.vtkOrientedImageData",
     classes: Sequence[LabelClass],
     name: str,
     surfaces: Mapping[int, vtk.vtkPolyData] | None = None,
 ) -> "slicer.vtkMRMLSegmentationNode":
     """A new segmentation node with a segment for each class: its name, which is the segment's ID too, and its colour.
 
-    labels: integers from 0 to 65535; values that are no class are left out. surfaces: of all classes, as Slicer would
-    otherwise make them itself. The node is complete when the scene, and with it the views, get it.
+    labels: as `labels_image` takes them, or what it gives of them and the same classes. surfaces: of all classes, as
+    Slicer would otherwise make them itself. The node is complete when the scene, and with it the views, get it.
     """
-    ids = [entry.id for entry in classes]
-    kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
-    values = _lookup(dict(zip(ids, ids, strict=True))).astype(kind)[labels.array]
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(labels.shape_ijk)
-    image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
-    image.SetImageToWorldMatrix(to_vtk(labels.ras_from_ijk))
+    image = labels_image(labels, classes) if isinstance(labels, Volume) else labels
     node = scene.CreateNodeByClass("vtkMRMLSegmentationNode")
     node.UnRegister(None)
     node.SetName(scene.GetUniqueNameByString(name))
@@ -109,6 +103,19 @@ def make_segmentation(
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def labels_image(labels: Volume, classes: Sequence[LabelClass]) -> "slicer.vtkOrientedImageData":
+    """Labels, integers from 0 to 65535, as a segmentation keeps them; values that are no class become 0. It is what
+    takes long of `make_segmentation`, and may be done on any thread."""
+    ids = [entry.id for entry in classes]
+    kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16  # as Slicer's own: half the memory
+    values = _lookup(dict(zip(ids, ids, strict=True))).astype(kind)[labels.array]
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(labels.shape_ijk)
+    image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
+    image.SetImageToWorldMatrix(to_vtk(labels.ras_from_ijk))
+    return image
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,8 @@
 """Volume nodes and pictures in them."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from .transforms import to_array, to_vtk, world_from_node
 
 SHOWN_PERCENTILES = 0.1, 99.9
 """Of the voxels of a new volume: what is darker or brighter is shown as black or white."""
+
+ONE_VOXEL = "NRRD0004\ntype: short\ndimension: 3\nsizes: 1 1 1\nencoding: ascii\n\n0\n"
 
 SAMPLED_VOXELS = 4
 """One voxel of so many along each axis tells the percentiles."""
@@ -77,6 +81,21 @@ def make_volume(scene: "slicer.vtkMRMLScene", volume: Volume, name: str) -> "sli
     sample = volume.array[step // 2 :: step, step // 2 :: step, step // 2 :: step]
     display.SetWindowLevelMinMax(*np.nanpercentile(sample if sample.size else volume.array, SHOWN_PERCENTILES).tolist())
     return _filled(node, volume)
+
+
+def keep_file(node: "slicer.vtkMRMLScalarVolumeNode", path: Path) -> None:
+    """Name the file that holds just what a volume node does, as of one that Slicer has loaded.
+
+    Slicer knows by the time of the last reading that a node is as in its file; reading one voxel sets it.
+    """
+    node.AddDefaultStorageNode()
+    storage = node.GetStorageNode()
+    with TemporaryDirectory() as folder:
+        one_voxel = Path(folder, "one_voxel.nrrd")
+        one_voxel.write_text(ONE_VOXEL)
+        storage.SetFileName(str(one_voxel))
+        storage.ReadData(slicer.vtkMRMLScalarVolumeNode())
+    storage.SetFileName(str(path))
 
 
 def make_label_volume(

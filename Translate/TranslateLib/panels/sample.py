@@ -11,7 +11,7 @@ from Sim2RealLib.download import download
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.job import Done
 from Sim2RealLib.label_table import classes_present
-from Sim2RealLib.mrml.segmentations import make_segmentation
+from Sim2RealLib.mrml.segmentations import labels_image, make_segmentation
 from Sim2RealLib.mrml.volumes import make_volume
 from Sim2RealLib.simulation import LabelClass
 from Sim2RealLib.volume import Volume
@@ -34,7 +34,7 @@ def sample_steps() -> Iterator[Done]:
 
 
 def add_sample(
-    ct: Volume, labels: Volume, classes: Sequence[LabelClass]
+    ct: Volume, labels: "slicer.vtkOrientedImageData", classes: Sequence[LabelClass]
 ) -> "tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]":
     """The sample in the scene."""
     scene = slicer.mrmlScene
@@ -52,4 +52,5 @@ def _steps(files: list[tuple[str, Path, str]]) -> Iterator[Any]:
     (_uri, ct_path, _sum), (_uri, labels_path, _sum) = files
     ct, _record = read_ct(ct_path)
     labels, _record = read_labels(labels_path, ct)
-    return ct, labels, classes_present(labels, TABLE)
+    classes = classes_present(labels, TABLE)
+    return ct, labels_image(labels, classes), classes
