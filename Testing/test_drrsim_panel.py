@@ -1,5 +1,6 @@
 """DRRSim's panel in the stand-in for Slicer: controls, C-arm and X-ray follow each other, by every way to move them."""
 
+import json
 import re
 import threading
 from dataclasses import replace
@@ -476,3 +477,36 @@ def test_the_module_tests_itself(panel):
     import slicer
 
     slicer.modules.DRRSimInstance.runTest()
+
+
+def test_photons_are_followed_only_when_an_xray_is_taken(panel, tmp_path):
+    """At rest their scatter is smoothed; a job then follows all of them, to the image of the simulator, and can be
+    stopped."""
+    from DRRSimLib.mrml.xray_nodes import IMAGE
+    from Sim2RealLib.mrml.owned_nodes import owned
+
+    def estimator():
+        provenance = owned(panel.parameters.carm, IMAGE).GetAttribute("Sim2Real.Provenance")
+        return json.loads(provenance)["physics"]["scatter"]["estimator"]
+
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "simulator: drr\ninput: {anatomy: {kind: pelvis, seed: 1, spacing_mm: 4}}\n"
+        "physics: {scatter: {estimator: monte_carlo, histories: 300000, voxel_mm: 12}}\n"
+    )
+    panel.dataset.load(recipe)
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    assert estimator() == "smoothed_monte_carlo" and "smoothed" in panel.ui.statusLabel.text
+    panel.ui.takeButton.click()
+    assert panel.worker.busy
+    settled(panel)
+    assert estimator() == "monte_carlo"
+    taken = panel.xray.image
+    physics = panel.xray._asked.physics
+    again = panel.xray._fluoroscope.image(taken.device, taken.pose, physics)
+    np.testing.assert_array_equal(taken.attenuation, again.attenuation)
+    panel.ui.takeButton.click()
+    panel.job_row._cancel.click()
+    settled(panel)
+    assert "stopped" in panel.job_row.text and panel.xray.image is taken

@@ -1,8 +1,11 @@
 """Single images of a patient, one pose after the other: what a live view shows."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from Sim2RealLib.job import Done
 
 from .acquisition.carm import CArmDevice, CArmPose, XrayView, view_from_pose
 from .frames.display import log_attenuation
@@ -10,6 +13,8 @@ from .frames.outlines import outlines
 from .projection.label_projector import project_labels
 from .projection.radiograph import Exposure, expose
 from .recipe import Noise, Physics, Scatter
+from .scatter.monte_carlo_scatter import SMOOTHED_HISTORIES
+from .scatter.scatter_image import KnownScatter
 from .scene import Patient, exposure_of
 
 PREVIEW_PX = 256
@@ -46,8 +51,18 @@ class Fluoroscope:
 
         physics: its `materials` are those that the patient was made with.
         """
-        view = view_from_pose(device, pose)
+        return self._taken(device, pose, self._exposure(physics, seed), with_masks)
+
+    def image_steps(
+        self, device: CArmDevice, pose: CArmPose, physics: Physics, with_masks: bool = False, seed: int = 0
+    ) -> Generator[Done, None, XrayImage]:
+        """`image` with scatter by Monte Carlo, which takes a minute, step by step."""
         exposure = self._exposure(physics, seed)
+        scatter = yield from exposure.scatter.image_steps(view_from_pose(device, pose), 0)
+        return self._taken(device, pose, replace(exposure, scatter=KnownScatter(scatter)), with_masks)
+
+    def _taken(self, device: CArmDevice, pose: CArmPose, exposure: Exposure, with_masks: bool) -> XrayImage:
+        view = view_from_pose(device, pose)
         intensity = expose(self.patient.scene, view, exposure)
         drawn = None
         if with_masks and self.patient.labels is not None:
@@ -59,8 +74,8 @@ class Fluoroscope:
     ) -> XrayImage:
         """The same field in `width_px` pixels a row, without noise, from a point source, with few scattered photons."""
         beam = replace(physics.beam, focal_spot=None)
-        clean = physics.model_copy(
-            update={"noise": Noise(photons_per_pixel=None), "beam": beam, "scatter": _quick(physics.scatter)}
+        clean = with_quick_scatter(physics, PREVIEW_PHOTONS).model_copy(
+            update={"noise": Noise(photons_per_pixel=None), "beam": beam}
         )
         small = device.resized(width_px) if width_px < device.width_px else device
         return self.image(small, pose, clean, with_masks)
@@ -71,8 +86,11 @@ class Fluoroscope:
         return self._exposures[physics, seed]
 
 
-def _quick(section: Scatter) -> Scatter:
+def with_quick_scatter(physics: Physics, photons: int = SMOOTHED_HISTORIES) -> Physics:
+    """Scatter by Monte Carlo smoothed, and by no more than so many photons: within a second, not minutes."""
+    section = physics.scatter
     if section.estimator in ("none", "network"):
-        return section
-    photons = min(section.histories or PREVIEW_PHOTONS, PREVIEW_PHOTONS)
-    return Scatter(estimator="smoothed_monte_carlo", histories=photons, voxel_mm=section.voxel_mm)
+        return physics
+    photons = min(section.histories or photons, photons)
+    quick = Scatter(estimator="smoothed_monte_carlo", histories=photons, voxel_mm=section.voxel_mm)
+    return physics.model_copy(update={"scatter": quick})

@@ -21,7 +21,7 @@ from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
 from ..anatomy import Anatomy, read_implants
-from ..fluoroscope import PREVIEW_PX, REST_MS, Fluoroscope, XrayImage
+from ..fluoroscope import PREVIEW_PX, REST_MS, Fluoroscope, XrayImage, with_quick_scatter
 from ..frames.display import Window
 from ..frames.frame_labels import landmark_records
 from ..mrml.carm_nodes import device_of, is_carm
@@ -78,7 +78,7 @@ class XraySection:
         self._rest = qt.QTimer()
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
-        self._rest.connect("timeout()", lambda: self._do(self.take))
+        self._rest.connect("timeout()", lambda: self._do(self._rested))
         self._resize = qt.QTimer()
         self._resize.setSingleShot(True)
         self._resize.setInterval(0)
@@ -119,7 +119,19 @@ class XraySection:
             self._patient = None
         if self._ready(wanted, then_take=True):
             self._asked = wanted
-            self._request(wanted, preview=False)
+            if wanted.physics.scatter.estimator == "monte_carlo":
+                self._follow(wanted)
+            else:
+                self._request(wanted, preview=False)
+
+    def _rested(self) -> None:
+        """Take the full image where the hand rests, with scatter that is there within seconds."""
+        wanted = self._asked
+        if wanted is None or self._fluoroscope is None:
+            return
+        if wanted.physics.scatter.estimator == "monte_carlo":
+            wanted = replace(wanted, physics=with_quick_scatter(wanted.physics))
+        self._request(wanted, preview=False)
 
     def show_landmarks(self) -> None:
         """Draw the landmarks where they are in the image that is shown."""
@@ -219,6 +231,19 @@ class XraySection:
         self._problem = error
         say(self._panel.ui.statusLabel, _("There is no X-ray: see the message below."))
 
+    def _follow(self, wanted: _Taken) -> None:
+        """Follow photons for minutes, as a job."""
+        fluoroscope, begun = self._fluoroscope, time.perf_counter()
+        steps = fluoroscope.image_steps(wanted.device, wanted.pose, wanted.physics, wanted.masks)
+
+        def answered(image: XrayImage) -> None:
+            if fluoroscope is self._fluoroscope and wanted == self._asked:
+                self._show(image, wanted, False, time.perf_counter() - begun)
+            else:
+                say(self._panel.ui.statusLabel, _("The view changed before the X-ray was there: take it again."))
+
+        self._panel.run(_("Following photons"), steps, answered)
+
     def _request(self, wanted: _Taken, preview: bool) -> None:
         fluoroscope, carm = self._fluoroscope, self._panel.parameters.carm
         arguments = wanted.device, wanted.pose, wanted.physics
@@ -235,13 +260,13 @@ class XraySection:
             parameters = self._panel.parameters
             if fluoroscope is self._fluoroscope and parameters is not None and parameters.carm is carm:
                 with self._panel.attempt():
-                    self._show(answer[0], preview, answer[1])
+                    self._show(answer[0], wanted, preview, answer[1])
 
         if preview:
             self._panel.worker.forget("xray")
         self._panel.worker.request("preview" if preview else "xray", compute, answered, self._panel.fail)
 
-    def _show(self, image: XrayImage, preview: bool, seconds: float) -> None:
+    def _show(self, image: XrayImage, taken: _Taken, preview: bool, seconds: float) -> None:
         parameters = self._panel.parameters
         self.image = image
         anatomy = self._fluoroscope.patient.anatomy
@@ -249,14 +274,14 @@ class XraySection:
             show_outlines(parameters.carm, image, anatomy.classes)
         provenance = {
             "inputs": [dict(record) for record in anatomy.inputs],
-            "physics": self._asked.physics.model_dump(mode="json"),
+            "physics": taken.physics.model_dump(mode="json"),
             "preview": preview,
         }
         node = show_xray(parameters.carm, image, chosen_window(parameters), chosen_polarity(parameters), provenance)
         self._observe(node.GetDisplayNode())
         self.show_landmarks()
         self._shown()
-        self._say(image, preview, seconds)
+        self._say(image, taken, preview, seconds)
 
     def _present(self) -> None:
         """Show what was computed before as is set now."""
@@ -320,7 +345,7 @@ class XraySection:
         self._view.forget()
         self._show_overlays()
 
-    def _say(self, image: XrayImage, preview: bool, seconds: float) -> None:
+    def _say(self, image: XrayImage, taken: _Taken, preview: bool, seconds: float) -> None:
         now = time.monotonic()
         since, self._answered_at = now - self._answered_at, now
         rows, columns = image.attenuation.shape
@@ -329,6 +354,8 @@ class XraySection:
             text += _(", computed in {ms} ms").format(ms=round(1000 * seconds))
         elif since < SLOW_S:
             text += _(", {rate} images a second").format(rate=f"{1 / since:.0f}")
+        if taken.physics.scatter != self._asked.physics.scatter:
+            text += _(", scatter smoothed (Take X-ray: photon by photon)")
         say(self._panel.ui.statusLabel, text)
 
     def _do(self, action: Any) -> None:

@@ -1,12 +1,15 @@
 """Scatter by Monte Carlo: pixel by pixel, or of fewer photons and smoothed."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from Sim2RealLib.job import Done, returned
+
 from ..acquisition.carm import XrayView
-from ..transport.monte_carlo import MonteCarloImages, MonteCarloSettings, TransportScene, scatter_images
+from ..transport.monte_carlo import MonteCarloImages, MonteCarloSettings, TransportScene, scatter_steps
 from ..transport.photon_transport import PhotonSource
 from .scatter_image import ScatterImage
 from .smoothing import spline_image
@@ -16,6 +19,9 @@ SHORT_SIDE_PX, SMOOTHED_SHORT_SIDE_PX = 128, 24
 
 HISTORIES, SMOOTHED_HISTORIES = 20_000_000, 100_000
 """Photons a view, where the recipe does not say."""
+
+LEAST_BATCHES, BATCH = 4, 1_000_000
+"""Photons are followed in at least so many batches, of about so many photons: a second or two of two cores."""
 
 HARDENED_BY_MM = 100.0
 """Water behind which energies are drawn as they occur: half a patient."""
@@ -35,19 +41,24 @@ class MonteCarloScatter:
     seed: int = 0
 
     def image(self, view: XrayView, frame: int) -> ScatterImage:
-        images = self.images(view, frame)
+        return returned(self.image_steps(view, frame))
+
+    def image_steps(self, view: XrayView, frame: int) -> Generator[Done, None, ScatterImage]:
+        """`image` step by step: with many photons it takes minutes."""
+        images = yield from self._images(view, frame)
         size = (view.camera.height_px, view.camera.width_px)
         enlarge = _splined if self.smoothed else _interpolated
         signal, photons = (part.mean(axis=0).sum(axis=0) for part in (images.signal, images.photons))
         return ScatterImage(enlarge(signal, size), enlarge(photons, size))
 
-    def images(self, view: XrayView, frame: int) -> MonteCarloImages:
-        """The scatter by kind, with its errors, in the pixels that it is computed in."""
+    def _images(self, view: XrayView, frame: int) -> Generator[Done, None, MonteCarloImages]:
         short_side = SMOOTHED_SHORT_SIDE_PX if self.smoothed else SHORT_SIDE_PX
         side = min(view.camera.width_px, view.camera.height_px) / short_side
         columns, rows = (max(1, round(n / max(side, 1.0))) for n in (view.camera.width_px, view.camera.height_px))
         seed = int(np.random.SeedSequence([self.seed, frame]).generate_state(1, np.uint64)[0])
-        return scatter_images(self.scene, view, self.source, MonteCarloSettings(columns, rows, self.histories, 4, seed))
+        batches = max(LEAST_BATCHES, self.histories // BATCH)
+        settings = MonteCarloSettings(columns, rows, self.histories, batches, seed)
+        return (yield from scatter_steps(self.scene, view, self.source, settings))
 
 
 def _splined(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -20,6 +20,16 @@ class ScatterImage:
     photons: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class KnownScatter:
+    """The estimator of a view whose scatter is there already."""
+
+    known: ScatterImage
+
+    def image(self, view: XrayView, frame: int) -> ScatterImage:
+        return self.known
+
+
 class ScatterEstimator(Protocol):
     """What adds scatter to a view."""
 

@@ -1,11 +1,12 @@
 """Scatter images and absorbed dose of a view by following photons (see `photon_transport`)."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from Sim2RealLib.engine import Backend
+from Sim2RealLib.job import Done, returned
 
 from ..acquisition.carm import XrayView
 from ..physics.materials import linear_attenuation_mm
@@ -128,24 +129,37 @@ def scatter_images(
     with_dose: bool = False,
 ) -> MonteCarloImages:
     """Follow photons of a view."""
+    return returned(scatter_steps(scene, view, source, settings, with_dose))
+
+
+def scatter_steps(
+    scene: TransportScene,
+    view: XrayView,
+    source: PhotonSource,
+    settings: MonteCarloSettings,
+    with_dose: bool = False,
+) -> Generator[Done, None, MonteCarloImages]:
+    """The same; yields before each batch."""
     arrays = scene.backend.arrays
     frame, fluence = detector_frame(arrays, view, scene.grid, settings.columns, settings.rows)
     lanes = min(LANES, -(-settings.histories // settings.batches))
     per_lane = -(-settings.histories // (settings.batches * lanes))
     rng = np.random.default_rng(settings.seed)
-    results = [
-        transport(
-            scene.medium,
-            frame,
-            source,
-            lanes,
-            per_lane,
-            int(rng.integers(2**63)),
-            tuple(int(shift) for shift in rng.integers(2**32, size=3)),
-            with_dose,
+    results = []
+    for batch in range(settings.batches):
+        yield Done(batch, settings.batches)
+        results.append(
+            transport(
+                scene.medium,
+                frame,
+                source,
+                lanes,
+                per_lane,
+                int(rng.integers(2**63)),
+                tuple(int(shift) for shift in rng.integers(2**32, size=3)),
+                with_dose,
+            )
         )
-        for _ in range(settings.batches)
-    ]
     histories = settings.batches * lanes * per_lane
     open_pixels = _open_pixels(view, settings)
     scale = SCORE_UNIT * open_pixels * settings.batches / (histories * fluence)
