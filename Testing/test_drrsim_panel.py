@@ -201,7 +201,7 @@ def test_a_small_image_comes_at_once_and_the_full_one_at_rest(placed):
     show = placed.xray._show
 
     def listen(image, *rest):
-        sizes.append((image.attenuation.shape, rest[0]))
+        sizes.append((image.attenuation.shape, rest[1]))
         show(image, *rest)
 
     placed.xray._show = listen
