@@ -183,7 +183,7 @@ class Scatter(StrictModel):
 
     monte_carlo: pixel by pixel on an image of 128 rows. smoothed_monte_carlo: of 24, smoothed by splines.
     histories: photons a view; null for 20 million, or 100,000 where they are smoothed.
-    weights: of the network, as `sim2real train` wrote them.
+    weights: of the network, as `sim2real train` wrote them; null for those that come with the extension.
     """
 
     estimator: Literal[ESTIMATORS] = "none"
@@ -197,8 +197,6 @@ class Scatter(StrictModel):
             raise ValueError("histories and voxel_mm are of monte_carlo and smoothed_monte_carlo; choose one of them")
         if self.estimator != "network" and self.weights is not None:
             raise ValueError("weights are of the estimator network; choose it")
-        if self.estimator == "network" and self.weights is None:
-            raise ValueError("network needs weights: none come with this version; train them with 'sim2real train'")
         return self
 
 

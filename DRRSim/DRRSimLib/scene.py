@@ -127,7 +127,9 @@ def exposure_of(physics: Physics, scene: XrayScene, seed: int) -> Exposure:
     return replace(exposure, scatter=_followed_scatter(physics.scatter, spectrum, detector, scene, seed))
 
 
-def _learned_scatter(weights: Path, exposure: Exposure, scene: XrayScene, quality: BeamQuality) -> ScatterEstimator:
+def _learned_scatter(
+    weights: Path | None, exposure: Exposure, scene: XrayScene, quality: BeamQuality
+) -> ScatterEstimator:
     try:
         from .scatter.learned_scatter import LearnedScatter, trained_network
     except ImportError as error:

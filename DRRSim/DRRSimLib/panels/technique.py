@@ -6,7 +6,6 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.recipe import validate
 
 from ..detector.presets import DETECTORS
 from ..frames.display import WINDOWS, Polarity, VoiFunction, Window
@@ -43,8 +42,7 @@ def chosen_physics(parameters: Any) -> Physics:
     elif recipe is None:
         raise Sim2RealError(_("No recipe with a detector of its own is loaded; choose a detector."))
     if parameters.scatter != physics.scatter.estimator:
-        scatter = validate(Scatter, {"estimator": parameters.scatter}, _("Scatter"))
-        physics = physics.model_copy(update={"scatter": scatter})
+        physics = physics.model_copy(update={"scatter": Scatter(estimator=parameters.scatter)})
     if not physics.built_detector.noise_crosstalk:
         physics = physics.model_copy(update={"noise": physics.noise.model_copy(update={"crosstalk": CROSSTALK})})
     noise = physics.noise.model_copy(update={"photons_per_pixel": parameters.photons})

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from Sim2RealLib.learning.weights import load_weights, read_weights
+from Sim2RealLib.models import model_card, weights_path
 
 from ..acquisition.carm import XrayView
 from ..projection.incident import Exposure, incident
@@ -20,6 +21,8 @@ from .square_field import on_detector, square_view
 from .view_planes import BeamQuality, view_planes
 
 TASK = "scatter"
+SHIPPED = "scatter-cnn"
+"""Id of the model that comes with the extension."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,11 @@ def primary_image(scene: XrayScene, view: XrayView, exposure: Exposure) -> tuple
 
 
 @lru_cache(maxsize=2)
-def trained_network(path: Path) -> tuple[torch.nn.Module, float]:
-    """The network with the weights of a file, and its `energy_ratio`; Sim2RealError for a file that holds none such."""
+def trained_network(path: Path | None) -> tuple[torch.nn.Module, float]:
+    """The network with the weights of a file, None for those that come with the extension, and its `energy_ratio`.
+
+    Sim2RealError for a file that holds none of such weights.
+    """
+    path = weights_path(model_card(SHIPPED)) if path is None else path
     weights = read_weights(path, TASK)
     return load_weights(ScatterNetwork(), weights, path), float(weights.settings["energy_ratio"])

@@ -32,6 +32,7 @@ NO_NOISE = {"photons_per_pixel": None}
 
 FAST = {
     "ours, smoothed Monte Carlo of 100,000 photons": {"scatter": {"estimator": "smoothed_monte_carlo"}},
+    "ours, the network's scatter": {"scatter": {"estimator": "network"}},
     "ours without scatter": {},
     "three materials, no scatter (Unberath et al. 2018)": {"materials": {"rule": "three_materials"}},
     "conventional DRR, 60 keV": {"materials": {"rule": "conventional"}, "spectrum": {"monoenergetic_kev": 60.0}},
