@@ -123,8 +123,9 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     import slicer
     import vtk
 
+    from DRRSimLib.acquisition.detector_plane import detector_plane_ras
     from DRRSimLib.mrml.carm_nodes import parts_of, pose_of
-    from Sim2RealLib.mrml.transforms import matrix_of
+    from Sim2RealLib.mrml.transforms import matrix_of, to_array
     from slicer_stand_in.gestures import pixel_of
 
     ct, middle = ball_ct()
@@ -166,6 +167,9 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     settled(panel)
     shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
     assert shown is panel.parameters.carm.GetNodeReference("DRRSim.Image")  # live goes on when the C-arm moves
+    facing = to_array(view.mrmlSliceNode().GetSliceToRAS())
+    assert facing == pytest.approx(detector_plane_ras(panel.xray.image.view), abs=1e-6)
+    assert np.ptp(np.percentile(view.pixels(), [5, 95])) > 20  # a slice beside the picture is black
     assert all(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
 
 

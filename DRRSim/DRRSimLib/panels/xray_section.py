@@ -144,6 +144,7 @@ class XraySection:
     def leave_view(self) -> None:
         """Something else is shown in the X-ray view; the next image, when the C-arm moves, takes it back."""
         self._rest.stop()
+        self._view.forget()
         self.image = None
 
     def forget(self) -> None:
