@@ -191,6 +191,7 @@ def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
     import slicer
 
     from Sim2RealLib.mrml.transforms import matrix_of
+    from Sim2RealLib.panels.views import points_of
 
     export(tmp_path / "out", ToyRecipe(views=ToyViews(count=6)))
     panel.parameters.datasetFolder = tmp_path / "out"
@@ -216,6 +217,12 @@ def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
             assert np.linalg.norm(np.cross(along, towards)) < 1e-6 * np.linalg.norm(along) * np.linalg.norm(towards)
             forward = ras_from_camera[:3, 2]
             assert along @ forward == pytest.approx(CAMERA_DISTANCE_MM)
+        apex, *corners = points_of(slicer.util.getNode("out field of view"))
+        np.testing.assert_allclose(apex, source, atol=1e-3)
+        height, width = pixels.shape
+        outer = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
+        on_picture = [(ras_from_ijk @ [*corner, 0.0, 1.0])[:3] for corner in outer]
+        np.testing.assert_allclose(corners, on_picture, atol=1e-3)
     assert panel.shown == [0, 4]
 
 
