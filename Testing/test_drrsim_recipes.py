@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drrsim_steps import ball_ct, drrsim_panel, pelvis, settled, until
+from drrsim_steps import ball_ct, ball_dataset, drrsim_panel, pelvis, settled, until
 from Sim2RealLib.dataset.reader import Dataset
 from Sim2RealLib.recipe import read_recipe
 
@@ -171,6 +171,25 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     assert facing == pytest.approx(detector_plane_ras(panel.xray.image.view), abs=1e-6)
     assert np.ptp(np.percentile(view.pixels(), [5, 95])) > 20  # a slice beside the picture is black
     assert all(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
+
+
+def test_a_dataset_is_opened_in_a_new_scene_and_fits_the_view_that_is_resized(panel, tmp_path):
+    import slicer
+
+    panel.parameters.datasetFolder = ball_dataset(tmp_path / "out")
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    panel.ui.openDatasetButton.click()
+    settled(panel)
+    assert "Showing 2 frames" in panel.job_row.text
+    view = slicer.app.layoutManager().sliceWidget("Xray").sliceView()
+    stored = Dataset.open(tmp_path / "out").channel(0, "display")
+    for width, height in ((360, 300), (500, 480)):
+        view.setFixedSize(width, height)
+        for _ in range(3):
+            slicer.app.processEvents()
+        lit = np.argwhere(view.pixels()[..., 0] > 0)
+        scale = min(width / stored.shape[1], height / stored.shape[0])
+        assert np.ptp(lit, axis=0) + 1 == pytest.approx(np.multiply(stored.shape, scale), abs=4)
 
 
 def test_a_volume_that_is_loaded_leaves_the_xray_view_alone(panel, tmp_path):

@@ -248,6 +248,7 @@ def test_the_slice_view_shows_the_picture_upright(panel, tmp_path):
     right_way = np.corrcoef(part.ravel(), wanted.ravel())[0, 1]
     assert right_way > 0.95
     assert right_way > np.corrcoef(part.ravel(), wanted[:, ::-1].ravel())[0, 1] + 0.05
+    assert panel.layouts == 1
 
 
 def test_the_machine_is_examined_in_the_panel(panel):

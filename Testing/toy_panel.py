@@ -71,7 +71,7 @@ def make_panel_class() -> type:
 
         def __init__(self, ui_path, parameter_node):
             super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
-            self.pause_s, self.fail_at, self.shown = 0.0, None, []
+            self.pause_s, self.fail_at, self.shown, self.layouts = 0.0, None, [], 0
             self.section = DatasetSection(self, self, "Red")
 
         def parameters_changed(self):
@@ -93,6 +93,9 @@ def make_panel_class() -> type:
 
         def apply_recipe(self, recipe):
             self.parameters.count = recipe.views.count
+
+        def show_layout(self):
+            self.layouts += 1
 
         def picture_distance_mm(self, _record):
             return CAMERA_DISTANCE_MM

@@ -27,6 +27,7 @@ from ..mrml.recipe_nodes import carm_section, input_section
 from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
 from .pose_parameters import recipe_of, set_device_parameters
+from .room import show_layout
 from .sample import pelvis_steps
 from .stored_frame import look_at_frame, show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
@@ -103,6 +104,10 @@ class DrrRecipeSource:
             _input_steps(section),
             lambda read: self._set(recipe, device, *_input_nodes(section, *read)),
         )
+
+    def show_layout(self) -> None:
+        """Change to the layout with the view of pictures."""
+        show_layout()
 
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
         """A stored image is shown on its detector."""

@@ -10,13 +10,13 @@ from Sim2RealLib.cameras import PinholeCamera
 from Sim2RealLib.mrml.owned_nodes import own, owned
 from Sim2RealLib.mrml.slice_views import show_layers
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.picture_pane import PicturePane
 
 from .. import parameters as names
 from ..frames.real_frame import read_frame
 from ..mrml import result_nodes as results
 from ..mrml.picture_nodes import make_picture, show_picture
 from ..mrml.views import FRAME
-from .picture_pane import PicturePane
 from .room import show_layout
 
 REAL_FRAME = "DepthSim.real frame"

@@ -22,6 +22,7 @@ from ..mrml.colon_nodes import prepare_colon
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
+from .room import show_layout
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
 
 KEPT_INPUTS = ("source", "license")
@@ -71,6 +72,10 @@ class EndoscopyRecipeSource:
             self._set_input(section, *add_inputs(slicer.mrmlScene, inputs))
 
         self._panel.run(_("Loading the inputs"), read_inputs(section), read)
+
+    def show_layout(self) -> None:
+        """Change to the layout with the view of pictures."""
+        show_layout()
 
     def picture_distance_mm(self, _record: dict[str, Any]) -> float:
         """Stored pictures stand where those of the panel do."""

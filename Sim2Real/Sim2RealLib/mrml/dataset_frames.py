@@ -14,7 +14,6 @@ from ..dataset.schema import CameraEntry
 from ..errors import Sim2RealError
 from ..geometry import transform_points
 from ..job import Done
-from .slice_views import face_picture, show_layers
 from .subject_hierarchy import file_under
 from .transforms import set_matrix
 from .volumes import show_image
@@ -83,6 +82,11 @@ class DatasetFrames:
         """Whether the frames are in the scene still."""
         return self._browser is not None and self._browser.GetScene() is not None
 
+    @property
+    def picture_node(self) -> "slicer.vtkMRMLVolumeNode":
+        """The picture that is selected."""
+        return self._browser.GetProxyNode(self._browser.GetMasterSequenceNode())
+
     def add(self, picture: StoredPicture) -> None:
         """Put a picture and its pose into the sequences."""
         self._pictures.append(picture)
@@ -117,12 +121,6 @@ class DatasetFrames:
         self._browser.SetSelectedItemNumber(number)
         self._logic.UpdateProxyNodesFromSequences(self._browser)
         return self._pictures[number]
-
-    def show_in(self, slice_node: "slicer.vtkMRMLSliceNode") -> None:
-        """Let a slice view face the picture that is selected."""
-        each = self._pictures[self._browser.GetSelectedItemNumber()]
-        show_layers(slice_node, self._browser.GetProxyNode(self._browser.GetMasterSequenceNode()))
-        face_picture(slice_node, each.ras_from_ijk, each.picture.shape[1], each.picture.shape[0])
 
     def _make_field(self, name: str, camera: Any) -> "slicer.vtkMRMLModelNode":
         """Lines from the camera of the selected frame to its picture and around it, in the 3D view."""

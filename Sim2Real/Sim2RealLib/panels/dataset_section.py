@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import Sim2RealError
 from ..job import Done
 from .panel import Panel
+from .picture_pane import PicturePane
 from .requirements import install_torch, torch_problem
 
 UI = "DatasetSection.ui"
@@ -33,6 +34,9 @@ class RecipeSource(Protocol):
     def apply_recipe(self, recipe: Any) -> None:
         """Set the panel up as a validated recipe says."""
 
+    def show_layout(self) -> None:
+        """Change to the module's layout, in which the view of pictures is."""
+
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
         """How far from the camera a stored frame's picture is shown in the 3D view."""
 
@@ -44,7 +48,8 @@ class DatasetSection:
     """Binds the widgets of DatasetSection.ui in a panel whose parameter node has `datasetFolder`."""
 
     def __init__(self, panel: Panel, source: RecipeSource, picture_view: str) -> None:
-        self._panel, self._source, self._picture_view = panel, source, picture_view
+        self._panel, self._source = panel, source
+        self._pane = PicturePane(panel, picture_view)
         self._opened: Any = None
         ui = panel.ui
         for button, action in (
@@ -124,6 +129,8 @@ class DatasetSection:
 
         def opened(_none: None) -> None:
             count = self._opened.finish()
+            self._source.show_layout()
+            self._pane.release()
             self._panel.ui.frameSlider.setRange(0, count - 1)
             self._show_frame(0)
             total = len(dataset)
@@ -170,9 +177,7 @@ class DatasetSection:
             return
         picture = self._opened.select(number)
         self._panel.ui.frameLabel.setText(_("Frame {index}:").format(index=picture.index))
-        slice_node = slicer.mrmlScene.GetSingletonNode(self._picture_view, "vtkMRMLSliceNode")
-        if slice_node is not None:
-            self._opened.show_in(slice_node)
+        self._pane.show(self._opened.picture_node)
         self._source.picture_shown(picture)
 
     def _recipe(self) -> Callable[[Any], Any]:
