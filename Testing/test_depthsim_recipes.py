@@ -232,3 +232,44 @@ def test_a_pose_that_was_typed_is_taken_as_it_is(tube):
 
     place(tube.parameters.endoscope, pose_at(0.8))
     np.testing.assert_allclose(pose(tube), pose_at(0.8), atol=1e-9)
+
+
+def test_an_opened_frame_takes_the_place_of_a_rendered_picture_and_back(tube, tmp_path):
+    """By pixels: view F shows the stored frame's columns, then those of the picture rendered anew."""
+    import slicer
+
+    from Sim2RealLib.dataset.reader import Dataset
+
+    tube.parameters.samples, tube.parameters.count = 2, 2
+    tube.parameters.datasetFolder = tmp_path / "out"
+    tube.ui.renderButton.click()
+    finished(tube)
+    tube.ui.exportButton.click()
+    finished(tube)
+    tube.ui.openDatasetButton.click()
+    assert "Showing 2 frames" in finished(tube)
+    view = slicer.app.layoutManager().sliceWidget("Frame").sliceView()
+    dataset = Dataset.open(tmp_path / "out")
+    for number in (0, 1, 0):
+        tube.ui.frameSlider.setValue(number)
+        tube.parameters.marginMm += 0.5  # what else changes in the panel leaves the view alone
+        for _ in range(3):
+            slicer.app.processEvents()  # the view gets its size
+        assert likeness(view.pixels(), np.moveaxis(dataset.channel(number, "display"), 0, -1)) > 0.98
+    tube.ui.renderButton.click()
+    finished(tube)
+    assert likeness(view.pixels(), pixels(node_of(tube, "picture"))) > 0.98
+    tube.ui.frameSlider.setValue(1)
+    tube.ui.shownCombo.setCurrentText("labels")
+    tube.ui.shownCombo.setCurrentText("rendered picture")
+    assert likeness(view.pixels(), pixels(node_of(tube, "picture"))) > 0.98
+
+
+def likeness(drawn: np.ndarray, picture: np.ndarray) -> float:
+    """Correlation of a picture with what a view shows of it, shown whole and centred."""
+    (rows, columns), (height, width) = drawn.shape[:2], picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    at_row = ((np.arange(height) + 0.5 - height / 2.0) * scale + rows / 2.0).astype(int)
+    at_column = ((np.arange(width) + 0.5 - width / 2.0) * scale + columns / 2.0).astype(int)
+    shown = drawn[at_row][:, at_column].astype(float)
+    return 0.0 if np.ptp(shown) == 0.0 else float(np.corrcoef(shown.ravel(), picture.astype(float).ravel())[0, 1])

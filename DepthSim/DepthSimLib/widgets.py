@@ -35,10 +35,10 @@ class DepthPanel(Panel):
         self.colon = ColonSection(self)
         self.live = LiveView(self, self.colon)
         self.endoscope = EndoscopeSection(self, self.colon, self.live.update)
-        self.frame = FrameView(self)
+        self.frame = FrameView(self, lambda: self.dataset.leave())
         self.rendering = RenderingSection(self, self.colon, self.frame)
         self.prediction = PredictionSection(self, self.rendering, self.frame)
-        source = EndoscopyRecipeSource(self, self.colon, self.make_sample)
+        source = EndoscopyRecipeSource(self, self.colon, self.frame, self.make_sample)
         self.dataset = DatasetSection(self, source, FRAME)
         self.inputs = InputWatch(self, self.refresh)
         self._sections = (

@@ -1,5 +1,6 @@
 """The slice view "Frame": a rendered picture, its depth, normals or labels, a depth error, a real frame or the CT."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,16 @@ ROLES = {
 
 
 class FrameView:
-    """Shows what the parameter `shown` says, as far as it is there."""
+    """Shows what the parameter `shown` says, as far as it is there.
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    returns: called when the view is taken back after `leave`.
+    """
+
+    def __init__(self, panel: Panel, returns: Callable[[], None]) -> None:
+        self._panel, self._returns = panel, returns
         self._pane = PicturePane(panel, FRAME)
         self._shown: str | None = None
+        self._away = False
         ui = panel.ui
         ui.layoutButton.connect("clicked(bool)", lambda _checked: self.show_layout())
         ui.openFrameButton.connect("clicked(bool)", lambda _checked: self._open())
@@ -49,6 +54,7 @@ class FrameView:
         parameters, ui = self._panel.parameters, self._panel.ui
         ui.openFrameButton.enabled = parameters.endoscope is not None and str(parameters.realFrame) not in ("", ".")
         if parameters.shown != self._shown:
+            self._come_back()
             self._shown = parameters.shown
             self._pane.release()
             if parameters.shown == names.CT and parameters.ct is not None and self._pane.slice_node is not None:
@@ -57,19 +63,30 @@ class FrameView:
         node = self._node()
         missing = parameters.shown != names.CT and node is None
         ui.shownLabel.setText(_HOW[parameters.shown] if missing else "")
-        if node is not None:
+        if node is not None and not self._away:
             labels = owned(parameters.endoscope, results.LABELS) if parameters.shown == names.LABELS else None
             self._pane.show(node, labels)
 
     def choose(self, shown: str) -> None:
         """Show something else, or it anew."""
+        self._come_back()
         self._panel.parameters.shown = shown
         self.update()
+
+    def leave(self) -> None:
+        """Something else is shown in the view, until another thing or it anew is chosen."""
+        self._away = True
+        self._pane.release()
 
     def forget(self) -> None:
         """The scene is about to lose its nodes."""
         self._pane.release()
-        self._shown = None
+        self._shown, self._away = None, False
+
+    def _come_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._returns()
 
     def show_layout(self) -> None:
         """Show the layout with the two slice views, and the pictures whole."""

@@ -22,6 +22,7 @@ from ..mrml.colon_nodes import prepare_colon
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
+from .frame_view import FrameView
 from .room import show_layout
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
 
@@ -34,8 +35,8 @@ class EndoscopyRecipeSource:
 
     simulator = simulator
 
-    def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
-        self._panel, self._colon, self._sample = panel, colon, sample
+    def __init__(self, panel: Panel, colon: ColonSection, frame: FrameView, sample: Any) -> None:
+        self._panel, self._colon, self._frame, self._sample = panel, colon, frame, sample
 
     def missing(self) -> str:
         """A recipe enters a CT."""
@@ -82,7 +83,8 @@ class EndoscopyRecipeSource:
         return CARD_MM
 
     def picture_shown(self, picture: Any) -> None:
-        """Nothing more than the section shows: the endoscope stays where the user put it."""
+        """View F is the stored frame's until something else is chosen; the endoscope stays where the user put it."""
+        self._frame.leave()
 
     def _set(self, recipe: EndoscopyRecipe) -> None:
         parameters = self._panel.parameters

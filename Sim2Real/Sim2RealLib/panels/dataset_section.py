@@ -140,6 +140,10 @@ class DatasetSection:
         steps = stored_pictures(dataset, self._source.picture_distance_mm)
         self._panel.run(_("Opening the dataset"), steps, opened, self._opened.add)
 
+    def leave(self) -> None:
+        """Something else is shown in place of an opened frame; moving the slider shows one again."""
+        self._pane.release()
+
     def open_report(self) -> None:
         """Show report.html in the browser."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder() / "report.html")))
