@@ -171,6 +171,7 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     assert facing == pytest.approx(detector_plane_ras(panel.xray.image.view), abs=1e-6)
     assert np.ptp(np.percentile(view.pixels(), [5, 95])) > 20  # a slice beside the picture is black
     assert all(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
+    assert not slicer.util.getNode(f"{dataset.folder.name} field of view").GetDisplayNode().GetVisibility()
 
 
 def test_a_dataset_is_opened_in_a_new_scene_and_fits_the_view_that_is_resized(panel, tmp_path):

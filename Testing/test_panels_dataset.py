@@ -226,6 +226,38 @@ def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
     assert panel.shown == [0, 4]
 
 
+def test_of_opened_datasets_one_field_of_view_is_shown_and_none_when_something_else_is(panel, tmp_path):
+    import slicer
+
+    def shown():
+        return [
+            name
+            for name in ("a", "b")
+            if slicer.util.getNode(f"{name} field of view").GetDisplayNode().GetVisibility()
+        ]
+
+    for name, count in (("a", 3), ("b", 2), ("c", 4)):
+        export(tmp_path / name, ToyRecipe(views=ToyViews(count=count)))
+    for name in ("a", "b"):
+        panel.parameters.datasetFolder = tmp_path / name
+        panel.ui.openDatasetButton.click()
+        finished(panel)
+    assert shown() == ["b"]
+    panel.section.leave()
+    assert shown() == []
+    panel.ui.frameSlider.setValue(1)
+    assert shown() == ["b"]
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("a field of view"))
+    panel.parameters.datasetFolder = tmp_path / "c"
+    panel.ui.openDatasetButton.click()
+    panel.job_row._cancel.click()
+    assert "stopped" in finished(panel)
+    assert panel.ui.frameSlider.enabled  # b is still shown
+    panel.ui.frameSlider.setValue(0)
+    assert panel.shown[-1] == 0
+    assert slicer.util.getNode("b field of view").GetDisplayNode().GetVisibility()
+
+
 def test_the_slice_view_shows_the_picture_upright(panel, tmp_path):
     import slicer
 

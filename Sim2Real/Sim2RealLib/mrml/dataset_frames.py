@@ -76,6 +76,8 @@ class DatasetFrames:
         self._pictures: list[StoredPicture] = []
         self._sequences = tuple(self._sequence(f"{dataset.folder.name} {what}") for what in ("pictures", "camera"))
         self._browser: Any = None
+        self._drawn: tuple[Any, ...] = ()
+        self._hidden = False
 
     @property
     def alive(self) -> bool:
@@ -112,15 +114,27 @@ class DatasetFrames:
             proxies[0].GetDisplayNode().SetWindowLevelMinMax(0, 255)
         header = self._dataset.header
         provenance = {"dataset": name, "simulator": header.simulator, "inputs": [dict(each) for each in header.inputs]}
-        field = self._make_field(f"{name} field of view", proxies[1])
-        file_under(scene, name, self._browser, *made, *proxies, field, provenance=provenance)
+        self._drawn = (self._make_field(f"{name} field of view", proxies[1]),)
+        file_under(scene, name, self._browser, *made, *proxies, *self._drawn, provenance=provenance)
         return len(self._pictures)
 
     def select(self, number: int) -> StoredPicture:
         """Show a frame: the nodes of the browser become its picture and pose."""
+        if self._hidden:
+            self._draw(True)
         self._browser.SetSelectedItemNumber(number)
         self._logic.UpdateProxyNodesFromSequences(self._browser)
         return self._pictures[number]
+
+    def hide(self) -> None:
+        """Draw nothing of the frames in the 3D view, until one is selected."""
+        self._draw(False)
+
+    def _draw(self, shown: bool) -> None:
+        self._hidden = not shown
+        for node in self._drawn:
+            if node.GetScene() is not None:
+                node.GetDisplayNode().SetVisibility(shown)
 
     def _make_field(self, name: str, camera: Any) -> "slicer.vtkMRMLModelNode":
         """Lines from the camera of the selected frame to its picture and around it, in the 3D view."""

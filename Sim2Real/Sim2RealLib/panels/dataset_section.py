@@ -125,12 +125,13 @@ class DatasetSection:
         from ..mrml.dataset_frames import DatasetFrames, stored_pictures
 
         dataset = Dataset.open(self._folder())
-        self._opened = DatasetFrames(slicer.mrmlScene, dataset)
+        frames = DatasetFrames(slicer.mrmlScene, dataset)
 
         def opened(_none: None) -> None:
-            count = self._opened.finish()
+            count = frames.finish()
+            self.leave()
+            self._opened = frames
             self._source.show_layout()
-            self._pane.release()
             self._panel.ui.frameSlider.setRange(0, count - 1)
             self._show_frame(0)
             total = len(dataset)
@@ -138,11 +139,13 @@ class DatasetSection:
             self._say(_("Showing {count} frames{of_all}.").format(count=count, of_all=of_all))
 
         steps = stored_pictures(dataset, self._source.picture_distance_mm)
-        self._panel.run(_("Opening the dataset"), steps, opened, self._opened.add)
+        self._panel.run(_("Opening the dataset"), steps, opened, frames.add)
 
     def leave(self) -> None:
         """Something else is shown in place of an opened frame; moving the slider shows one again."""
         self._pane.release()
+        if self._opened is not None and self._opened.alive:
+            self._opened.hide()
 
     def open_report(self) -> None:
         """Show report.html in the browser."""
