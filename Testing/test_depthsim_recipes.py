@@ -273,3 +273,41 @@ def likeness(drawn: np.ndarray, picture: np.ndarray) -> float:
     at_column = ((np.arange(width) + 0.5 - width / 2.0) * scale + columns / 2.0).astype(int)
     shown = drawn[at_row][:, at_column].astype(float)
     return 0.0 if np.ptp(shown) == 0.0 else float(np.corrcoef(shown.ravel(), picture.astype(float).ravel())[0, 1])
+
+
+def test_an_opened_frame_is_seen_in_the_3d_view_within_the_colon(tube, tmp_path):
+    """Where the panel turns the view to; what lies before the picture is hidden, and the pixels are those of it."""
+    import slicer
+
+    from Sim2RealLib.dataset.reader import Dataset
+    from Sim2RealLib.panels.views import hide, points_of
+    from slicer_stand_in.gestures import pixel_of
+
+    parameters = tube.parameters
+    parameters.showModel = parameters.showField = False
+    parameters.mode, parameters.count, parameters.datasetFolder = "synthetic", 3, tmp_path / "out"
+    tube.ui.exportButton.click()
+    finished(tube)
+    tube.ui.openDatasetButton.click()
+    finished(tube)
+    field = slicer.util.getNode("out field of view")
+    hide(parameters.lumen, parameters.path, field)
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    dataset = Dataset.open(tmp_path / "out")
+    for number in (0, 2):
+        tube.ui.frameSlider.setValue(number)
+        slicer.app.processEvents()
+        drawn, picture = view.pixels(), np.moveaxis(dataset.channel(number, "display"), 0, -1)
+        tip, top_left, top_right, _bottom_right, bottom_left = points_of(field)
+        assert 10.0 < np.linalg.norm(top_left - tip) < 30.0
+        seen, stored = [], []
+        for row in range(5, picture.shape[0], 9):
+            for column in range(5, picture.shape[1], 9):
+                right, down = (column + 0.5) / picture.shape[1], (row + 0.5) / picture.shape[0]
+                x, y = pixel_of(view, top_left + right * (top_right - top_left) + down * (bottom_left - top_left))
+                seen.append(drawn[y, x])
+                stored.append(picture[row, column])
+        assert np.corrcoef(np.ravel(seen), np.ravel(stored))[0, 1] > 0.98
+    tube.ui.renderButton.click()
+    finished(tube)
+    assert not slicer.util.getNode("out picture in 3D").GetDisplayNode().GetVisibility()

@@ -63,6 +63,7 @@ def make_panel_class() -> type:
     from toy_simulation import CAMERA_DISTANCE_MM, ToyRecipe, ToySimulation
 
     class ToyPanel(Panel):
+        card_mm = None
         simulator = SimpleNamespace(
             RECIPE=ToyRecipe,
             open_simulation=lambda recipe, _backend: ToySimulation(recipe),

@@ -41,6 +41,7 @@ class DrrRecipeSource:
     """`RecipeSource` of the shared dataset section."""
 
     simulator = simulator
+    card_mm = None
 
     def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
         self._panel, self._carm, self._xray = panel, carm, xray

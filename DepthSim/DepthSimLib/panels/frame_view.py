@@ -73,10 +73,11 @@ class FrameView:
         self._panel.parameters.shown = shown
         self.update()
 
-    def leave(self) -> None:
-        """Something else is shown in the view, until another thing or it anew is chosen."""
-        self._away = True
+    def leave(self) -> bool:
+        """Something else is shown in the view, until another thing or it anew is chosen; whether it was not before."""
+        before, self._away = self._away, True
         self._pane.release()
+        return not before
 
     def forget(self) -> None:
         """The scene is about to lose its nodes."""

@@ -23,7 +23,7 @@ from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
 from .frame_view import FrameView
-from .room import show_layout
+from .room import look_along, look_at, show_layout
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
 
 KEPT_INPUTS = ("source", "license")
@@ -34,6 +34,8 @@ class EndoscopyRecipeSource:
     """`RecipeSource` of the shared dataset section."""
 
     simulator = simulator
+    card_mm = 18.0
+    """Within the colon, which is some 3 to 5 cm wide, where the picture itself lies beyond the body."""
 
     def __init__(self, panel: Panel, colon: ColonSection, frame: FrameView, sample: Any) -> None:
         self._panel, self._colon, self._frame, self._sample = panel, colon, frame, sample
@@ -84,7 +86,10 @@ class EndoscopyRecipeSource:
 
     def picture_shown(self, picture: Any) -> None:
         """View F is the stored frame's until something else is chosen; the endoscope stays where the user put it."""
-        self._frame.leave()
+        if self._frame.leave():
+            look_along(picture.ras_from_camera, self.card_mm)
+        else:
+            look_at((picture.ras_from_camera @ [0.0, 0.0, 0.5 * self.card_mm, 1.0])[:3])
 
     def _set(self, recipe: EndoscopyRecipe) -> None:
         parameters = self._panel.parameters

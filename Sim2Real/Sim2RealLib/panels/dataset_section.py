@@ -34,11 +34,14 @@ class RecipeSource(Protocol):
     def apply_recipe(self, recipe: Any) -> None:
         """Set the panel up as a validated recipe says."""
 
+    card_mm: float | None
+    """How far before its camera the 3D view draws a stored picture; None where it is shown at its own place."""
+
     def show_layout(self) -> None:
         """Change to the module's layout, in which the view of pictures is."""
 
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
-        """How far from the camera a stored frame's picture is shown in the 3D view."""
+        """How far from the camera a stored frame's picture lies."""
 
     def picture_shown(self, picture: Any) -> None:
         """A `StoredPicture` of an opened dataset is shown now: what else the module has to show of it."""
@@ -125,7 +128,7 @@ class DatasetSection:
         from ..mrml.dataset_frames import DatasetFrames, stored_pictures
 
         dataset = Dataset.open(self._folder())
-        frames = DatasetFrames(slicer.mrmlScene, dataset)
+        frames = DatasetFrames(slicer.mrmlScene, dataset, self._source.card_mm)
 
         def opened(_none: None) -> None:
             count = frames.finish()
