@@ -183,6 +183,7 @@ def test_a_dataset_is_opened_in_a_new_scene_and_fits_the_view_that_is_resized(pa
     settled(panel)
     assert "Showing 2 frames" in panel.job_row.text
     view = slicer.app.layoutManager().sliceWidget("Xray").sliceView()
+    assert view.mrmlSliceNode().GetSliceVisible()
     stored = Dataset.open(tmp_path / "out").channel(0, "display")
     for width, height in ((360, 300), (500, 480)):
         view.setFixedSize(width, height)

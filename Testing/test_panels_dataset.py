@@ -231,9 +231,7 @@ def test_of_opened_datasets_one_field_of_view_is_shown_and_none_when_something_e
 
     def shown():
         return [
-            name
-            for name in ("a", "b")
-            if slicer.util.getNode(f"{name} field of view").GetDisplayNode().GetVisibility()
+            name for name in ("a", "b") if slicer.util.getNode(f"{name} field of view").GetDisplayNode().GetVisibility()
         ]
 
     for name, count in (("a", 3), ("b", 2), ("c", 4)):

@@ -69,7 +69,7 @@ class DatasetFrames:
     The pictures are in sequences from the first on, but these in the scene at the end: an opening that is cancelled
     leaves nothing.
 
-    card_mm: how far before the camera the 3D view draws the picture, on a card; None where it is shown at its own place.
+    card_mm: how far before the camera the 3D view draws the picture, on a card; None where it is seen at its place.
     """
 
     def __init__(self, scene: "slicer.vtkMRMLScene", dataset: Dataset, card_mm: float | None = None) -> None:
@@ -187,7 +187,7 @@ class DatasetFrames:
         return node
 
     def _corners(self) -> np.ndarray:
-        """The corners (4, 3) of what the 3D view draws of a picture, in the camera frame: from the top left clockwise."""
+        """The corners (4, 3) of the picture in the 3D view, in the camera frame, from the top left clockwise."""
         first = self._pictures[0]
         height, width = first.picture.shape[:2]
         edges = [(-0.5, -0.5, 0), (width - 0.5, -0.5, 0), (width - 0.5, height - 0.5, 0), (-0.5, height - 0.5, 0)]
