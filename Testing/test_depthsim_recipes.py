@@ -9,7 +9,7 @@ from depthsim_scenes import SMALL_SCOPE, bent_lumen, bent_tube_ct, pose_at
 from DepthSimLib.recipe import EndoscopyRecipe
 from Sim2RealLib.dataset.checks import check_dataset
 from Sim2RealLib.recipe import read_recipe, validate
-from Sim2RealLib.volume_io import write_volume
+from Sim2RealLib.volume_io import LOWEST_HU, write_volume
 from test_depthsim_panel import ct_node, finished, node_of, panel, pixels, pose, tube, until
 
 __all__ = ["panel", "tube"]  # fixtures
@@ -90,12 +90,13 @@ def test_a_recipe_goes_out_and_comes_back(tube, tmp_path):
     parameters.device, parameters.look, parameters.plan, parameters.seed = "industrial", "pale", "anywhere", 0
     parameters.patientPosition, parameters.bridgeUpToMm, parameters.ct, parameters.marginMm = "supine", 0.0, None, 4.0
     tube.dataset.load(path)
-    assert finished(tube) == ""
+    assert finished(tube) == "Loaded recipe.yaml."
     assert validate(EndoscopyRecipe, chosen_content(parameters), "test") == recipe
     assert chosen_search(parameters) == search
     from Sim2RealLib.mrml.volumes import volume_of
 
-    np.testing.assert_array_equal(volume_of(parameters.ct).array, bent_tube_ct().array)
+    raised = np.maximum(bent_tube_ct().array, LOWEST_HU)  # as every CT that is read
+    np.testing.assert_array_equal(volume_of(parameters.ct).array, raised)
     assert parameters.path is None  # it is found anew
 
 
@@ -112,7 +113,7 @@ def test_what_the_panel_does_not_show_stays_as_in_the_recipe(panel, tmp_path):
         "output: {channels: [display, depth], coverage: true}\n"
     )
     panel.dataset.load(tmp_path / "recipe.yaml")
-    assert finished(panel) == ""
+    assert finished(panel) == "Loaded recipe.yaml."
     assert panel.parameters.device == panel.parameters.look == "as in the recipe"
     (tmp_path / "out").mkdir()
     panel.dataset.save(tmp_path / "out" / "recipe.yaml")
@@ -311,3 +312,24 @@ def test_an_opened_frame_is_seen_in_the_3d_view_within_the_colon(tube, tmp_path)
     tube.ui.renderButton.click()
     finished(tube)
     assert not slicer.util.getNode("out picture in 3D").GetDisplayNode().GetVisibility()
+
+
+def test_a_recipe_with_a_generated_colon_is_said_to_be_loaded_when_it_is_there(panel, tmp_path):
+    (tmp_path / "g.yaml").write_text(
+        "simulator: endoscopy\ninput: {anatomy: {kind: colon, seed: 1, scan: {spacing_mm: 3.0}}}\n"
+        "endoscope: {device: olympus_cf_hq190l, scale: 0.08}\nviews: {count: 3}\n"
+    )
+    panel.dataset.load(tmp_path / "g.yaml")
+    assert finished(panel) == "Loaded g.yaml."
+    assert panel.parameters.path is not None
+
+
+def test_recipes_and_datasets_of_xrays_are_sent_to_their_module(panel, tmp_path):
+    from drrsim_steps import ball_dataset
+
+    panel.parameters.datasetFolder = ball_dataset(tmp_path / "knees")
+    panel.ui.openDatasetButton.click()
+    assert finished(panel) == "knees: this is a dataset of X-rays: open it in DRRSim."
+    with panel.attempt():
+        panel.dataset.load(tmp_path / "knees.yaml")
+    assert panel.job_row.text == "knees.yaml: this is an X-ray recipe: load it in DRRSim."

@@ -87,6 +87,7 @@ def test_what_the_panel_does_not_show_is_kept(panel, tmp_path):
     panel.dataset.load(tmp_path / "given.yaml")
     until(lambda: panel.xray.image is not None)
     settled(panel)
+    assert panel.job_row.text == "Loaded given.yaml."
     assert panel.ui.spectrumCombo.currentText == "as in the recipe"
     assert panel.ui.windowCombo.currentText == "as shown" and panel.ui.photonsBox.value == 1e5
     attenuation = panel.xray.image.attenuation
@@ -109,6 +110,13 @@ def test_a_recipe_in_a_scene_that_cannot_be_read_is_said_once(panel):
     panel.parameters.ct = ct
     until(lambda: panel.xray.image is not None)
     assert "cannot be read and is forgotten" in panel.job_row.text and panel.parameters.recipe == ""
+
+
+def test_a_recipe_of_endoscopy_is_sent_to_its_module(panel, tmp_path):
+    (tmp_path / "colon.yaml").write_text("simulator: endoscopy\ninput: {anatomy: {seed: 1}}\nviews: {mode: free}\n")
+    with panel.attempt():
+        panel.dataset.load(tmp_path / "colon.yaml")
+    assert panel.job_row.text == "colon.yaml: this is an endoscopy recipe: load it in DepthSim."
 
 
 def test_a_recipe_of_a_biplane_is_refused_with_a_reason(panel, tmp_path):

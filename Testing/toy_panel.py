@@ -92,8 +92,9 @@ def make_panel_class() -> type:
             }
             return lambda inputs: content | {"input": {"volume": volume and str(inputs.volume(volume))}}
 
-        def apply_recipe(self, recipe):
+        def apply_recipe(self, recipe, done):
             self.parameters.count = recipe.views.count
+            done()
 
         def show_layout(self):
             self.layouts += 1

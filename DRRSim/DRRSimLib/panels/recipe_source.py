@@ -82,7 +82,7 @@ class DrrRecipeSource:
         }
         return lambda inputs: content | {"input": kept | input_section(inputs, *copies)}
 
-    def apply_recipe(self, recipe: DrrRecipe) -> None:
+    def apply_recipe(self, recipe: DrrRecipe, done: Callable[[], None]) -> None:
         """Load the recipe's inputs into the scene and set the panel as it says."""
         device = recipe.carm.device
         device = device if isinstance(device, CArmDevice) else DEVICES.get(device)
@@ -92,18 +92,23 @@ class DrrRecipeSource:
                 .format(name=recipe.carm.device)
             )  # fmt: skip
         section = recipe.input
+
+        def loaded(ct: Any, segmentation: Any, landmarks: Any) -> None:
+            self._set(recipe, device, ct, segmentation, landmarks)
+            done()
+
         if section.volume is None:
             anatomy = section.anatomy
             self._panel.run(
                 _("Making a pelvis"),
                 pelvis_steps(anatomy),
-                lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, made)),
+                lambda made: loaded(*add_pelvis(slicer.mrmlScene, made)),
             )
             return
         self._panel.run(
             _("Loading the inputs"),
             _input_steps(section),
-            lambda read: self._set(recipe, device, *_input_nodes(section, *read)),
+            lambda read: loaded(*_input_nodes(section, *read)),
         )
 
     def show_layout(self) -> None:
@@ -143,7 +148,7 @@ class DrrRecipeSource:
 
 
 def _parsed(record: dict[str, Any]) -> DrrRecord:
-    return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
+    return validated(DrrRecord, record, _("this dataset"))
 
 
 def _input_steps(section: Input) -> Iterator[Done]:

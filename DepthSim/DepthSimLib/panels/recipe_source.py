@@ -56,7 +56,7 @@ class EndoscopyRecipeSource:
         ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
         return lambda inputs: content | {"input": kept | input_section(inputs, ct, segmentation, search)}
 
-    def apply_recipe(self, recipe: EndoscopyRecipe) -> None:
+    def apply_recipe(self, recipe: EndoscopyRecipe, done: Callable[[], None]) -> None:
         """Load the recipe's input into the scene and set the panel as it says."""
         section = recipe.input
         if section.mesh is not None:
@@ -67,12 +67,13 @@ class EndoscopyRecipeSource:
             )
         if section.anatomy is not None:
             self._set(recipe)
-            self._sample(section.anatomy)
+            self._sample(section.anatomy, done)
             return
 
         def read(inputs: ReadInputs) -> None:
             self._set(recipe)
             self._set_input(section, *add_inputs(slicer.mrmlScene, inputs))
+            done()
 
         self._panel.run(_("Loading the inputs"), read_inputs(section), read)
 

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ..errors import Sim2RealError
 from ..job import Done
+from .own_files import DATASETS, RECIPES, require_own
 from .panel import Panel
 from .picture_pane import PicturePane
 from .requirements import install_torch, torch_problem
@@ -31,8 +32,8 @@ class RecipeSource(Protocol):
         """What is set in the panel now, to be made a recipe's content on the worker: a function of the `InputFiles`
         that say what the files of its nodes are called. Sim2RealError for what is missing."""
 
-    def apply_recipe(self, recipe: Any) -> None:
-        """Set the panel up as a validated recipe says."""
+    def apply_recipe(self, recipe: Any, done: Callable[[], None]) -> None:
+        """Set the panel up as a validated recipe says, by a job where its inputs need one; `done` is called then."""
 
     card_mm: float | None
     """How far before its camera the 3D view draws a stored picture; None where it is shown at its own place."""
@@ -107,10 +108,10 @@ class DatasetSection:
         """Set the panel up as a recipe file says."""
         from ..recipe import read_recipe, validate
 
-        content = read_recipe(path)
-        self._source.apply_recipe(validate(self._source.simulator.RECIPE, content, str(path)))
-        if not self._panel.worker.busy:
-            self._say(_("Loaded {path}.").format(path=path.name))
+        content, model = read_recipe(path), self._source.simulator.RECIPE
+        require_own(model, content.get("simulator"), path.name, RECIPES)
+        recipe = validate(model, content, str(path))
+        self._source.apply_recipe(recipe, lambda: self._say(_("Loaded {path}.").format(path=path.name)))
 
     def export(self) -> None:
         """Make the dataset of what is set in the panel, as `sim2real export` would."""
@@ -128,6 +129,7 @@ class DatasetSection:
         from ..mrml.dataset_frames import DatasetFrames, stored_pictures
 
         dataset = Dataset.open(self._folder())
+        require_own(self._source.simulator.RECIPE, dataset.header.simulator, dataset.folder.name, DATASETS)
         frames = DatasetFrames(slicer.mrmlScene, dataset, self._source.card_mm)
 
         def opened(_none: None) -> None:
