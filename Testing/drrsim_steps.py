@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -57,6 +58,22 @@ def ball_ct(radius_voxels: float = 2.0) -> tuple[object, np.ndarray]:
     ras_from_ijk = np.array([[-3.0, 0, 0, 60], [0, -3.0, 0, 50], [0, 0, 3.0, -70], [0, 0, 0, 1.0]])
     node = slicer.util.addVolumeFromArray(hu, ijkToRAS=ras_from_ijk, name="ball")
     return node, (ras_from_ijk @ [*middle, 1.0])[:3]
+
+
+def ball_dataset(folder: Path, seed: int = 0, count: int = 2) -> Path:
+    """A dataset of the ball, in a folder beside its CT, as the command line makes it; the scene is left empty."""
+    import slicer
+
+    from Sim2RealApp.export import export_dataset
+    from Sim2RealApp.simulators import load_recipe
+
+    ct, _middle = ball_ct()
+    assert slicer.util.saveNode(ct, str(folder.with_suffix(".nrrd")))
+    slicer.mrmlScene.Clear(0)
+    recipe = f"simulator: drr\nseed: {seed}\ninput: {{volume: {folder.name}.nrrd}}\nviews: {{count: {count}}}\n"
+    folder.with_suffix(".yaml").write_text(recipe)
+    list(export_dataset(load_recipe(folder.with_suffix(".yaml")), folder))
+    return folder
 
 
 class PerturbedTruth:

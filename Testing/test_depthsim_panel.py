@@ -114,9 +114,9 @@ def test_a_sample_colon_is_entered_by_one_click(panel):
     finished(panel)
     assert pixels(node_of(panel, "view")).max() > 100
     shown = {view: slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node(view)) for view in VIEWS}
-    assert {shown[view].GetBackgroundVolumeID() for view in VIEWS[:3]} == {parameters.ct.GetID()}
+    with_ct = (*VIEWS[:3], "Frame")  # nothing was rendered yet
+    assert {shown[view].GetBackgroundVolumeID() for view in with_ct} == {parameters.ct.GetID()}
     assert shown["Endoscope"].GetBackgroundVolumeID() == node_of(panel, "view").GetID()
-    assert shown["Frame"].GetBackgroundVolumeID() is None
     parameters.pathPositionMm = 420.0
     assert "sigmoid" in panel.ui.endoscopeLabel.text
 
@@ -538,8 +538,38 @@ def test_depth_normals_and_labels_without_a_picture(tube):
 
         composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node("Frame"))
         assert composite.GetBackgroundVolumeID() == node_of(tube, role).GetID()
+        assert tube.ui.shownLabel.isHidden()  # an empty line would keep its height
     tube.ui.shownCombo.setCurrentText("rendered picture")
-    assert tube.ui.shownLabel.text == "Press Render."
+    assert tube.ui.shownLabel.text == "Press Render." and not tube.ui.shownLabel.isHidden()
+    assert tube.ui.figuresLabel.isHidden()
+
+
+def test_view_f_shows_the_ct_at_the_endoscope_where_there_is_no_picture(tube):
+    """By pixels: the tube, dark in grey, at the place it has in the CT, and the view is as wide as the CT."""
+    import slicer
+
+    from slicer_stand_in.gestures import pixel_of
+
+    tube.parameters.mode = "synthetic"
+    tube.parameters.pathPositionMm = 60.0
+    tube.ui.renderButton.click()
+    finished(tube)
+    view = slicer.app.layoutManager().sliceWidget("Frame").sliceView()
+    for shown in ("CT", "depth error", "rendered picture", "real frame"):
+        tube.ui.shownCombo.setCurrentText(shown)
+        for _ in range(3):
+            slicer.app.processEvents()
+        composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(view.mrmlSliceNode())
+        if shown == "rendered picture":
+            assert composite.GetBackgroundVolumeID() == node_of(tube, "picture").GetID()
+            continue
+        assert composite.GetBackgroundVolumeID() == tube.parameters.ct.GetID()
+        grey = view.pixels()[..., 0].astype(float)
+        tip = pose(tube)[:3, 3]
+        body, lumen = (pixel_of(view, (x, tip[1], tip[2])) for x in (30.0, tip[0]))
+        assert grey[body[1], body[0]] > grey[lumen[1], lumen[0]] + 30.0
+        corners = [pixel_of(view, (x, y, tip[2])) for x, y in ((-33.0, -49.0), (33.0, 49.0))]
+        assert max(np.ptp(corners, axis=0) / (view.width, view.height)) > 0.9
 
 
 def chosen(panel):

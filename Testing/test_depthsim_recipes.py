@@ -9,7 +9,7 @@ from depthsim_scenes import SMALL_SCOPE, bent_lumen, bent_tube_ct, pose_at
 from DepthSimLib.recipe import EndoscopyRecipe
 from Sim2RealLib.dataset.checks import check_dataset
 from Sim2RealLib.recipe import read_recipe, validate
-from Sim2RealLib.volume_io import write_volume
+from Sim2RealLib.volume_io import LOWEST_HU, write_volume
 from test_depthsim_panel import ct_node, finished, node_of, panel, pixels, pose, tube, until
 
 __all__ = ["panel", "tube"]  # fixtures
@@ -90,12 +90,13 @@ def test_a_recipe_goes_out_and_comes_back(tube, tmp_path):
     parameters.device, parameters.look, parameters.plan, parameters.seed = "industrial", "pale", "anywhere", 0
     parameters.patientPosition, parameters.bridgeUpToMm, parameters.ct, parameters.marginMm = "supine", 0.0, None, 4.0
     tube.dataset.load(path)
-    assert finished(tube) == ""
+    assert finished(tube) == "Loaded recipe.yaml."
     assert validate(EndoscopyRecipe, chosen_content(parameters), "test") == recipe
     assert chosen_search(parameters) == search
     from Sim2RealLib.mrml.volumes import volume_of
 
-    np.testing.assert_array_equal(volume_of(parameters.ct).array, bent_tube_ct().array)
+    raised = np.maximum(bent_tube_ct().array, LOWEST_HU)  # as every CT that is read
+    np.testing.assert_array_equal(volume_of(parameters.ct).array, raised)
     assert parameters.path is None  # it is found anew
 
 
@@ -112,7 +113,7 @@ def test_what_the_panel_does_not_show_stays_as_in_the_recipe(panel, tmp_path):
         "output: {channels: [display, depth], coverage: true}\n"
     )
     panel.dataset.load(tmp_path / "recipe.yaml")
-    assert finished(panel) == ""
+    assert finished(panel) == "Loaded recipe.yaml."
     assert panel.parameters.device == panel.parameters.look == "as in the recipe"
     (tmp_path / "out").mkdir()
     panel.dataset.save(tmp_path / "out" / "recipe.yaml")
@@ -232,3 +233,103 @@ def test_a_pose_that_was_typed_is_taken_as_it_is(tube):
 
     place(tube.parameters.endoscope, pose_at(0.8))
     np.testing.assert_allclose(pose(tube), pose_at(0.8), atol=1e-9)
+
+
+def test_an_opened_frame_takes_the_place_of_a_rendered_picture_and_back(tube, tmp_path):
+    """By pixels: view F shows the stored frame's columns, then those of the picture rendered anew."""
+    import slicer
+
+    from Sim2RealLib.dataset.reader import Dataset
+
+    tube.parameters.samples, tube.parameters.count = 2, 2
+    tube.parameters.datasetFolder = tmp_path / "out"
+    tube.ui.renderButton.click()
+    finished(tube)
+    tube.ui.exportButton.click()
+    finished(tube)
+    tube.ui.openDatasetButton.click()
+    assert "Showing 2 frames" in finished(tube)
+    view = slicer.app.layoutManager().sliceWidget("Frame").sliceView()
+    dataset = Dataset.open(tmp_path / "out")
+    for number in (0, 1, 0):
+        tube.ui.frameSlider.setValue(number)
+        tube.parameters.marginMm += 0.5  # what else changes in the panel leaves the view alone
+        for _ in range(3):
+            slicer.app.processEvents()  # the view gets its size
+        assert likeness(view.pixels(), np.moveaxis(dataset.channel(number, "display"), 0, -1)) > 0.98
+    tube.ui.renderButton.click()
+    finished(tube)
+    assert likeness(view.pixels(), pixels(node_of(tube, "picture"))) > 0.98
+    tube.ui.frameSlider.setValue(1)
+    tube.ui.shownCombo.setCurrentText("labels")
+    tube.ui.shownCombo.setCurrentText("rendered picture")
+    assert likeness(view.pixels(), pixels(node_of(tube, "picture"))) > 0.98
+
+
+def likeness(drawn: np.ndarray, picture: np.ndarray) -> float:
+    """Correlation of a picture with what a view shows of it, shown whole and centred."""
+    (rows, columns), (height, width) = drawn.shape[:2], picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    at_row = ((np.arange(height) + 0.5 - height / 2.0) * scale + rows / 2.0).astype(int)
+    at_column = ((np.arange(width) + 0.5 - width / 2.0) * scale + columns / 2.0).astype(int)
+    shown = drawn[at_row][:, at_column].astype(float)
+    return 0.0 if np.ptp(shown) == 0.0 else float(np.corrcoef(shown.ravel(), picture.astype(float).ravel())[0, 1])
+
+
+def test_an_opened_frame_is_seen_in_the_3d_view_within_the_colon(tube, tmp_path):
+    """Where the panel turns the view to; what lies before the picture is hidden, and the pixels are those of it."""
+    import slicer
+
+    from Sim2RealLib.dataset.reader import Dataset
+    from Sim2RealLib.panels.views import hide, points_of
+    from slicer_stand_in.gestures import pixel_of
+
+    parameters = tube.parameters
+    parameters.showModel = parameters.showField = False
+    parameters.mode, parameters.count, parameters.datasetFolder = "synthetic", 3, tmp_path / "out"
+    tube.ui.exportButton.click()
+    finished(tube)
+    tube.ui.openDatasetButton.click()
+    finished(tube)
+    field = slicer.util.getNode("out field of view")
+    hide(parameters.lumen, parameters.path, field)
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    dataset = Dataset.open(tmp_path / "out")
+    for number in (0, 2):
+        tube.ui.frameSlider.setValue(number)
+        slicer.app.processEvents()
+        drawn, picture = view.pixels(), np.moveaxis(dataset.channel(number, "display"), 0, -1)
+        tip, top_left, top_right, _bottom_right, bottom_left = points_of(field)
+        assert 10.0 < np.linalg.norm(top_left - tip) < 30.0
+        seen, stored = [], []
+        for row in range(5, picture.shape[0], 9):
+            for column in range(5, picture.shape[1], 9):
+                right, down = (column + 0.5) / picture.shape[1], (row + 0.5) / picture.shape[0]
+                x, y = pixel_of(view, top_left + right * (top_right - top_left) + down * (bottom_left - top_left))
+                seen.append(drawn[y, x])
+                stored.append(picture[row, column])
+        assert np.corrcoef(np.ravel(seen), np.ravel(stored))[0, 1] > 0.98
+    tube.ui.renderButton.click()
+    finished(tube)
+    assert not slicer.util.getNode("out picture in 3D").GetDisplayNode().GetVisibility()
+
+
+def test_a_recipe_with_a_generated_colon_is_said_to_be_loaded_when_it_is_there(panel, tmp_path):
+    (tmp_path / "g.yaml").write_text(
+        "simulator: endoscopy\ninput: {anatomy: {kind: colon, seed: 1, scan: {spacing_mm: 3.0}}}\n"
+        "endoscope: {device: olympus_cf_hq190l, scale: 0.08}\nviews: {count: 3}\n"
+    )
+    panel.dataset.load(tmp_path / "g.yaml")
+    assert finished(panel) == "Loaded g.yaml."
+    assert panel.parameters.path is not None
+
+
+def test_recipes_and_datasets_of_xrays_are_sent_to_their_module(panel, tmp_path):
+    from drrsim_steps import ball_dataset
+
+    panel.parameters.datasetFolder = ball_dataset(tmp_path / "knees")
+    panel.ui.openDatasetButton.click()
+    assert finished(panel) == "knees: this is a dataset of X-rays: open it in DRRSim."
+    with panel.attempt():
+        panel.dataset.load(tmp_path / "knees.yaml")
+    assert panel.job_row.text == "knees.yaml: this is an X-ray recipe: load it in DRRSim."

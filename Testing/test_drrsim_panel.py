@@ -364,10 +364,14 @@ def test_standard_views_by_button_and_by_key(placed):
         placed.parameters.primaryDeg = 3.0
         press_key(f"Alt+{number}")
         assert angles(placed) == pytest.approx(expected), name
-    placed.ui.apButton.click()
-    press_key("Alt+Right")
-    press_key("Alt+Up")
-    assert placed.ui.anglesLabel.text == "<b>LAO 5.0° CRAN 5.0°</b>"
+    for keys, words in (
+        (("Alt+Right", "Alt+Up"), "LAO 5.0° CRAN 5.0°"),
+        (("Alt+Left", "Alt+Down"), "RAO 5.0° CAUD 5.0°"),
+    ):
+        placed.ui.apButton.click()
+        for key in keys:
+            press_key(key)
+        assert placed.ui.anglesLabel.text == f"<b>{words}</b>"
 
 
 def test_a_left_module_takes_no_keys_and_finds_the_carm_where_it_is(placed, load_module):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drrsim_steps import ball_ct, drrsim_panel, pelvis, settled, until
+from drrsim_steps import ball_ct, ball_dataset, drrsim_panel, pelvis, settled, until
 from Sim2RealLib.dataset.reader import Dataset
 from Sim2RealLib.recipe import read_recipe
 
@@ -87,6 +87,7 @@ def test_what_the_panel_does_not_show_is_kept(panel, tmp_path):
     panel.dataset.load(tmp_path / "given.yaml")
     until(lambda: panel.xray.image is not None)
     settled(panel)
+    assert panel.job_row.text == "Loaded given.yaml."
     assert panel.ui.spectrumCombo.currentText == "as in the recipe"
     assert panel.ui.windowCombo.currentText == "as shown" and panel.ui.photonsBox.value == 1e5
     attenuation = panel.xray.image.attenuation
@@ -111,6 +112,13 @@ def test_a_recipe_in_a_scene_that_cannot_be_read_is_said_once(panel):
     assert "cannot be read and is forgotten" in panel.job_row.text and panel.parameters.recipe == ""
 
 
+def test_a_recipe_of_endoscopy_is_sent_to_its_module(panel, tmp_path):
+    (tmp_path / "colon.yaml").write_text("simulator: endoscopy\ninput: {anatomy: {seed: 1}}\nviews: {mode: free}\n")
+    with panel.attempt():
+        panel.dataset.load(tmp_path / "colon.yaml")
+    assert panel.job_row.text == "colon.yaml: this is an endoscopy recipe: load it in DepthSim."
+
+
 def test_a_recipe_of_a_biplane_is_refused_with_a_reason(panel, tmp_path):
     (tmp_path / "two.yaml").write_text("simulator: drr\ncarm: {device: generic_biplane}\n")
     with panel.attempt():
@@ -123,8 +131,9 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     import slicer
     import vtk
 
+    from DRRSimLib.acquisition.detector_plane import detector_plane_ras
     from DRRSimLib.mrml.carm_nodes import parts_of, pose_of
-    from Sim2RealLib.mrml.transforms import matrix_of
+    from Sim2RealLib.mrml.transforms import matrix_of, to_array
     from slicer_stand_in.gestures import pixel_of
 
     ct, middle = ball_ct()
@@ -166,7 +175,31 @@ def test_an_export_from_files_is_opened_frame_by_frame(panel, tmp_path):
     settled(panel)
     shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
     assert shown is panel.parameters.carm.GetNodeReference("DRRSim.Image")  # live goes on when the C-arm moves
+    facing = to_array(view.mrmlSliceNode().GetSliceToRAS())
+    assert facing == pytest.approx(detector_plane_ras(panel.xray.image.view), abs=1e-6)
+    assert np.ptp(np.percentile(view.pixels(), [5, 95])) > 20  # a slice beside the picture is black
     assert all(part.GetDisplayNode().GetVisibility() for part in parts_of(panel.parameters.carm).values())
+    assert not slicer.util.getNode(f"{dataset.folder.name} field of view").GetDisplayNode().GetVisibility()
+
+
+def test_a_dataset_is_opened_in_a_new_scene_and_fits_the_view_that_is_resized(panel, tmp_path):
+    import slicer
+
+    panel.parameters.datasetFolder = ball_dataset(tmp_path / "out")
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    panel.ui.openDatasetButton.click()
+    settled(panel)
+    assert "Showing 2 frames" in panel.job_row.text
+    view = slicer.app.layoutManager().sliceWidget("Xray").sliceView()
+    assert view.mrmlSliceNode().GetSliceVisible()
+    stored = Dataset.open(tmp_path / "out").channel(0, "display")
+    for width, height in ((360, 300), (500, 480)):
+        view.setFixedSize(width, height)
+        for _ in range(3):
+            slicer.app.processEvents()
+        lit = np.argwhere(view.pixels()[..., 0] > 0)
+        scale = min(width / stored.shape[1], height / stored.shape[0])
+        assert np.ptp(lit, axis=0) + 1 == pytest.approx(np.multiply(stored.shape, scale), abs=4)
 
 
 def test_a_volume_that_is_loaded_leaves_the_xray_view_alone(panel, tmp_path):

@@ -84,6 +84,29 @@ def test_greys_are_those_of_the_exported_picture(panel):
                 assert abs(int(greys[y, x, 0]) - int(expected[row, column])) <= 2, (name, window, column, row)
 
 
+def test_the_xray_is_seen_on_the_detector_in_the_3d_view(panel):
+    """From the middle of the patient, with the C-arm's models away: the light ball in the dark body, or nothing."""
+    import slicer
+
+    ct, middle = ball_ct(radius_voxels=6.0)
+    panel.parameters.showModel = panel.parameters.showHandles = False
+    panel.parameters.ct = ct
+    until(lambda: panel.xray.image is not None)
+    settled(panel)
+    panel.ui.fitWindowButton.click()
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    camera, placed = view.cameraNode(), np.linalg.inv(panel.xray.image.view.camera_from_ras)
+    camera.SetPosition(*placed[:3, 3].tolist())
+    camera.SetFocalPoint(*middle.tolist())
+    camera.SetViewUp(*(-placed[:3, 1]).tolist())
+    camera.ResetClippingRange()
+    around = [slice(side // 2 - 20, side // 2 + 20) for side in (view.height, view.width)]
+    shown = view.pixels()[tuple(around)].astype(int)
+    assert np.ptp(shown, axis=2).max() < 10  # greys, which the background has none of
+    panel.ui.showIn3DBox.setChecked(False)
+    assert np.ptp(view.pixels()[tuple(around)].astype(int), axis=2).min() > 20
+
+
 def test_a_window_of_the_mouse_is_that_of_exports(panel, tmp_path):
     """Changing the display node is what the mouse does in Slicer's window/level mode."""
     from Sim2RealLib.mrml.inputs import InputFiles

@@ -191,6 +191,7 @@ def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
     import slicer
 
     from Sim2RealLib.mrml.transforms import matrix_of
+    from Sim2RealLib.panels.views import points_of
 
     export(tmp_path / "out", ToyRecipe(views=ToyViews(count=6)))
     panel.parameters.datasetFolder = tmp_path / "out"
@@ -216,7 +217,43 @@ def test_frames_are_opened_as_a_sequence_with_their_poses(panel, tmp_path):
             assert np.linalg.norm(np.cross(along, towards)) < 1e-6 * np.linalg.norm(along) * np.linalg.norm(towards)
             forward = ras_from_camera[:3, 2]
             assert along @ forward == pytest.approx(CAMERA_DISTANCE_MM)
+        apex, *corners = points_of(slicer.util.getNode("out field of view"))
+        np.testing.assert_allclose(apex, source, atol=1e-3)
+        height, width = pixels.shape
+        outer = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
+        on_picture = [(ras_from_ijk @ [*corner, 0.0, 1.0])[:3] for corner in outer]
+        np.testing.assert_allclose(corners, on_picture, atol=1e-3)
     assert panel.shown == [0, 4]
+
+
+def test_of_opened_datasets_one_field_of_view_is_shown_and_none_when_something_else_is(panel, tmp_path):
+    import slicer
+
+    def shown():
+        return [
+            name for name in ("a", "b") if slicer.util.getNode(f"{name} field of view").GetDisplayNode().GetVisibility()
+        ]
+
+    for name, count in (("a", 3), ("b", 2), ("c", 4)):
+        export(tmp_path / name, ToyRecipe(views=ToyViews(count=count)))
+    for name in ("a", "b"):
+        panel.parameters.datasetFolder = tmp_path / name
+        panel.ui.openDatasetButton.click()
+        finished(panel)
+    assert shown() == ["b"]
+    panel.section.leave()
+    assert shown() == []
+    panel.ui.frameSlider.setValue(1)
+    assert shown() == ["b"]
+    slicer.mrmlScene.RemoveNode(slicer.util.getNode("a field of view"))
+    panel.parameters.datasetFolder = tmp_path / "c"
+    panel.ui.openDatasetButton.click()
+    panel.job_row._cancel.click()
+    assert "stopped" in finished(panel)
+    assert panel.ui.frameSlider.enabled  # b is still shown
+    panel.ui.frameSlider.setValue(0)
+    assert panel.shown[-1] == 0
+    assert slicer.util.getNode("b field of view").GetDisplayNode().GetVisibility()
 
 
 def test_the_slice_view_shows_the_picture_upright(panel, tmp_path):
@@ -241,6 +278,7 @@ def test_the_slice_view_shows_the_picture_upright(panel, tmp_path):
     right_way = np.corrcoef(part.ravel(), wanted.ravel())[0, 1]
     assert right_way > 0.95
     assert right_way > np.corrcoef(part.ravel(), wanted[:, ::-1].ravel())[0, 1] + 0.05
+    assert panel.layouts == 1
 
 
 def test_the_machine_is_examined_in_the_panel(panel):

@@ -63,6 +63,7 @@ def make_panel_class() -> type:
     from toy_simulation import CAMERA_DISTANCE_MM, ToyRecipe, ToySimulation
 
     class ToyPanel(Panel):
+        card_mm = None
         simulator = SimpleNamespace(
             RECIPE=ToyRecipe,
             open_simulation=lambda recipe, _backend: ToySimulation(recipe),
@@ -71,7 +72,7 @@ def make_panel_class() -> type:
 
         def __init__(self, ui_path, parameter_node):
             super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
-            self.pause_s, self.fail_at, self.shown = 0.0, None, []
+            self.pause_s, self.fail_at, self.shown, self.layouts = 0.0, None, [], 0
             self.section = DatasetSection(self, self, "Red")
 
         def parameters_changed(self):
@@ -91,8 +92,12 @@ def make_panel_class() -> type:
             }
             return lambda inputs: content | {"input": {"volume": volume and str(inputs.volume(volume))}}
 
-        def apply_recipe(self, recipe):
+        def apply_recipe(self, recipe, done):
             self.parameters.count = recipe.views.count
+            done()
+
+        def show_layout(self):
+            self.layouts += 1
 
         def picture_distance_mm(self, _record):
             return CAMERA_DISTANCE_MM

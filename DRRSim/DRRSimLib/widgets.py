@@ -39,7 +39,7 @@ class DrrPanel(Panel):
     def __init__(self, ui_path: str, parameter_node: Callable[[], Any]) -> None:
         super().__init__(ui_path, parameter_node, (shared_ui("DatasetSection.ui"),))
         self.carm = CArmSection(self)
-        self.xray = XraySection(self, self.carm.step_back)
+        self.xray = XraySection(self, self._take_views_back)
         self.landmarks = LandmarkSection(self, self.xray.show_landmarks)
         self.detections = DetectionSection(self, self.xray)
         self.dataset = DatasetSection(self, DrrRecipeSource(self, self.carm, self.xray), VIEW)
@@ -89,6 +89,11 @@ class DrrPanel(Panel):
         """A node is about to go; what the panel shows of it follows when it is gone."""
         if not scene.IsClosing():
             self._removal.start()
+
+    def _take_views_back(self) -> None:
+        """The C-arm's own X-ray is shown, in place of a frame of a dataset."""
+        self.carm.step_back()
+        self.dataset.leave()
 
     def make_sample(self) -> None:
         """Make a pelvis and choose it as input."""

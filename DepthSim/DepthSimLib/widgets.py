@@ -35,10 +35,10 @@ class DepthPanel(Panel):
         self.colon = ColonSection(self)
         self.live = LiveView(self, self.colon)
         self.endoscope = EndoscopeSection(self, self.colon, self.live.update)
-        self.frame = FrameView(self)
+        self.frame = FrameView(self, lambda: self.dataset.leave())
         self.rendering = RenderingSection(self, self.colon, self.frame)
         self.prediction = PredictionSection(self, self.rendering, self.frame)
-        source = EndoscopyRecipeSource(self, self.colon, self.make_sample)
+        source = EndoscopyRecipeSource(self, self.colon, self.frame, self.make_sample)
         self.dataset = DatasetSection(self, source, FRAME)
         self.inputs = InputWatch(self, self.refresh)
         self._sections = (
@@ -75,7 +75,7 @@ class DepthPanel(Panel):
         for section in (self.endoscope, self.live, self.frame, self.rendering, self.prediction, self.colon):
             section.forget()
 
-    def make_sample(self, section: GeneratedColon) -> None:
+    def make_sample(self, section: GeneratedColon, then: Callable[[], None] = lambda: None) -> None:
         """Make a colon and choose it as input; all of it is known, so that its lumen needs no search."""
 
         def made(prepared: PreparedColon) -> None:
@@ -89,7 +89,7 @@ class DepthPanel(Panel):
             parameters.ct, parameters.segmentation, parameters.path = sample
             parameters.lumen = None
             parameters.parameterNode.EndModify(modified)
-            self.colon.find_centerline()
+            self.colon.find_centerline(then)
 
         self.run(_("Making a colon"), sample_steps(section), made)
 

@@ -14,6 +14,7 @@ from Sim2RealLib.body import body_center_ras
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.volumes import copy_of_volume, ct_in
+from Sim2RealLib.panels.labels import say
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose, clamp_angles, limit_problems
@@ -29,7 +30,6 @@ from ..mrml.carm_nodes import (
     show_parts,
 )
 from ..mrml.patient_nodes import state_of
-from .labels import say
 from .pose_parameters import (
     chosen_device,
     chosen_pose,

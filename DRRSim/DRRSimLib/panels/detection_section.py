@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.errors import Sim2RealError
 from Sim2RealLib.mrml.markups import landmarks_of
 from Sim2RealLib.mrml.owned_nodes import owned
+from Sim2RealLib.panels.labels import say
 from Sim2RealLib.panels.panel import Panel
 
 from ..detection.detector import DETECTORS, Detection, pixel_errors
@@ -19,7 +20,6 @@ from ..fluoroscope import XrayImage
 from ..mrml.carm_nodes import is_carm
 from ..mrml.point_nodes import show_detections, show_names
 from ..mrml.space_nodes import POINTS, RAYS, show_rays, show_triangulated
-from .labels import say
 from .xray_section import XraySection
 
 

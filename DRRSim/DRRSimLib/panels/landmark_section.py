@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from Sim2RealLib.mrml.markups import landmarks_of, make_landmarks
 from Sim2RealLib.mrml.node_copies import GENERATED
 from Sim2RealLib.mrml.owned_nodes import discard, owned
+from Sim2RealLib.panels.labels import say
 from Sim2RealLib.panels.panel import Panel
 from Sim2RealLib.panels.views import hide
 
@@ -18,7 +19,6 @@ from ..landmarks.template import LANDMARK_NAMES, pelvis_template
 from ..mrml.carm_nodes import is_carm
 from ..mrml.point_nodes import TEXT_PERCENT
 from ..mrml.xray_nodes import IMAGE, on_image
-from .labels import say
 
 PREDICTED = "DRRSim.Predicted"
 """Role of the landmarks' reference to what is predicted but not accepted."""

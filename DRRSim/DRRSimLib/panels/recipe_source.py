@@ -27,6 +27,7 @@ from ..mrml.recipe_nodes import carm_section, input_section
 from ..recipe import DrrRecipe, Input
 from .carm_section import CArmSection
 from .pose_parameters import recipe_of, set_device_parameters
+from .room import show_layout
 from .sample import pelvis_steps
 from .stored_frame import look_at_frame, show_stored_landmarks
 from .technique import chosen_display, chosen_physics, set_technique_parameters
@@ -40,6 +41,7 @@ class DrrRecipeSource:
     """`RecipeSource` of the shared dataset section."""
 
     simulator = simulator
+    card_mm = None
 
     def __init__(self, panel: Panel, carm: CArmSection, xray: XraySection) -> None:
         self._panel, self._carm, self._xray = panel, carm, xray
@@ -80,7 +82,7 @@ class DrrRecipeSource:
         }
         return lambda inputs: content | {"input": kept | input_section(inputs, *copies)}
 
-    def apply_recipe(self, recipe: DrrRecipe) -> None:
+    def apply_recipe(self, recipe: DrrRecipe, done: Callable[[], None]) -> None:
         """Load the recipe's inputs into the scene and set the panel as it says."""
         device = recipe.carm.device
         device = device if isinstance(device, CArmDevice) else DEVICES.get(device)
@@ -90,19 +92,28 @@ class DrrRecipeSource:
                 .format(name=recipe.carm.device)
             )  # fmt: skip
         section = recipe.input
+
+        def loaded(ct: Any, segmentation: Any, landmarks: Any) -> None:
+            self._set(recipe, device, ct, segmentation, landmarks)
+            done()
+
         if section.volume is None:
             anatomy = section.anatomy
             self._panel.run(
                 _("Making a pelvis"),
                 pelvis_steps(anatomy),
-                lambda made: self._set(recipe, device, *add_pelvis(slicer.mrmlScene, made)),
+                lambda made: loaded(*add_pelvis(slicer.mrmlScene, made)),
             )
             return
         self._panel.run(
             _("Loading the inputs"),
             _input_steps(section),
-            lambda read: self._set(recipe, device, *_input_nodes(section, *read)),
+            lambda read: loaded(*_input_nodes(section, *read)),
         )
+
+    def show_layout(self) -> None:
+        """Change to the layout with the view of pictures."""
+        show_layout()
 
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
         """A stored image is shown on its detector."""
@@ -137,7 +148,7 @@ class DrrRecipeSource:
 
 
 def _parsed(record: dict[str, Any]) -> DrrRecord:
-    return validated(DrrRecord, record, _("this dataset, which is none of X-rays"))
+    return validated(DrrRecord, record, _("this dataset"))
 
 
 def _input_steps(section: Input) -> Iterator[Done]:

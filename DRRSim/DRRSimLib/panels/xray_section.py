@@ -17,6 +17,7 @@ from Sim2RealLib.mrml.owned_nodes import owned
 from Sim2RealLib.mrml.segmentations import copy_of_segmentation
 from Sim2RealLib.mrml.slice_views import PictureView
 from Sim2RealLib.mrml.volumes import copy_of_volume
+from Sim2RealLib.panels.labels import say
 from Sim2RealLib.panels.panel import Panel
 
 from ..acquisition.carm import CArmDevice, CArmPose
@@ -33,7 +34,6 @@ from ..mrml.xray_view import xray_slice_node
 from ..recipe import Physics
 from ..scene import build_patient, patient_steps
 from ..tools.kinds import build_tools
-from .labels import say
 from .pose_parameters import chosen_pose, recipe_of
 from .room import show_layout
 from .technique import (
@@ -144,7 +144,11 @@ class XraySection:
     def leave_view(self) -> None:
         """Something else is shown in the X-ray view; the next image, when the C-arm moves, takes it back."""
         self._rest.stop()
+        self._view.forget()
         self.image = None
+        slice_node = xray_slice_node(slicer.mrmlScene)
+        if slice_node is not None:
+            slice_node.SetSliceVisible(self._panel.parameters.showIn3D)
 
     def forget(self) -> None:
         """The scene is about to lose its nodes, or there is nothing to show."""

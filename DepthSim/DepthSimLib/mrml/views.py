@@ -50,6 +50,19 @@ def show_place(
     slice_node.JumpSliceByCentering(*np.asarray(place_ras, float).tolist())
 
 
+def show_whole(slice_node: "slicer.vtkMRMLSliceNode", ct: "slicer.vtkMRMLScalarVolumeNode") -> None:
+    """Show a CT in a slice view as wide as it is, axially through its middle."""
+    show_layers(slice_node, ct)
+    slice_node.SetOrientation("Axial")
+    bounds = np.zeros(6)
+    ct.GetRASBounds(bounds)
+    low, high = bounds[::2], bounds[1::2]
+    shown_px = np.array(slice_node.GetDimensions()[:2], np.float64)
+    field_mm = shown_px * np.max((high - low)[:2] / shown_px)
+    slice_node.SetFieldOfView(*field_mm.tolist(), slice_node.GetFieldOfView()[2])
+    slice_node.JumpSliceByCentering(*(0.5 * (low + high)).tolist())
+
+
 def jump_other_views(scene: "slicer.vtkMRMLScene", place_ras: np.ndarray) -> None:
     """Move the slice views that show no pictures, such as Red, Green and Yellow, to a place."""
     nodes = scene.GetNodesByClass("vtkMRMLSliceNode")

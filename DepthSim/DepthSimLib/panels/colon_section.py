@@ -89,7 +89,7 @@ class ColonSection:
 
         self._panel.run(_("Finding the lumen"), steps(), self._show_lumen)
 
-    def find_centerline(self) -> None:
+    def find_centerline(self, then: Callable[[], None] = lambda: None) -> None:
         """Find the centerline, and the lumen where it is not known yet; show it as a curve, and get ready to look."""
         keys = self._searched_keys()
         read = self._reading(self.keeper.endoscopy(keys))
@@ -109,6 +109,7 @@ class ColonSection:
             if self._panel.parameters.lumen is None:
                 self._show_lumen(wall)
             self._show_path(line)
+            then()
 
         self._panel.run(_("Finding the centerline"), steps(), found)
 

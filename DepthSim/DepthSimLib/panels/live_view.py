@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from Sim2RealLib.panels.panel import Panel
+from Sim2RealLib.panels.picture_pane import PicturePane
 
 from ..endoscopy import PREVIEW_PX
 from ..mrml.endoscope_nodes import pose_of
@@ -17,7 +18,6 @@ from ..mrml.views import ENDOSCOPE
 from ..progressive import Refinement
 from ..recipe import EndoscopyRecipe
 from .colon_section import ColonSection
-from .picture_pane import PicturePane
 from .settings import chosen_picture
 
 REST_MS, REST_PX = 250, 640

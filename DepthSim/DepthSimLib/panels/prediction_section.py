@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from Sim2RealLib.mrml.owned_nodes import owned
+from Sim2RealLib.panels.labels import say
 from Sim2RealLib.panels.panel import Panel
 
 from .. import parameters as names
@@ -61,14 +62,14 @@ class PredictionSection:
         there = is_endoscope(parameters.endoscope)
         ui.predictorCombo.enabled = bool(offered)
         ui.predictButton.enabled = bool(offered) and there and not self._panel.worker.busy
-        ui.predictorHint.setText("" if offered else NO_MODEL)
+        say(ui.predictorHint, "" if offered else NO_MODEL)
         ui.showPredictedBox.enabled = bool(offered)
         if there and (surface := owned(parameters.endoscope, results.PREDICTED_SURFACE)) is not None:
             surface.GetDisplayNode().SetVisibility(parameters.showPredicted)
 
     def forget(self) -> None:
         """The scene is about to lose its nodes."""
-        self._panel.ui.figuresLabel.setText("")
+        say(self._panel.ui.figuresLabel, "")
 
     def predict(self) -> None:
         """Predict the depth of the picture of where the endoscope is now; render it first if that was not done."""
@@ -84,7 +85,7 @@ class PredictionSection:
         def predicted(result: tuple[Rendered, Comparison]) -> None:
             rendered, found = result
             results.show_prediction(endoscope, rendered.sight, predictor.name, found)
-            self._panel.ui.figuresLabel.setText(_in_words(found, predictor.scale))
+            say(self._panel.ui.figuresLabel, _in_words(found, predictor.scale))
             self._frame.choose(names.ERROR)
 
         self._panel.run(_("Predicting depth"), steps(), predicted, self._rendering.stepper(endoscope))

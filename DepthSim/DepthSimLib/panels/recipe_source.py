@@ -22,6 +22,8 @@ from ..mrml.colon_nodes import prepare_colon
 from ..mrml.picture_nodes import CARD_MM
 from ..recipe import EndoscopyRecipe, GeneratedColon, Input
 from .colon_section import ColonSection
+from .frame_view import FrameView
+from .room import look_along, look_at, show_layout
 from .settings import chosen_content, chosen_search, recipe_of, set_parameters, set_search
 
 KEPT_INPUTS = ("source", "license")
@@ -32,9 +34,11 @@ class EndoscopyRecipeSource:
     """`RecipeSource` of the shared dataset section."""
 
     simulator = simulator
+    card_mm = 18.0
+    """Within the colon, which is some 3 to 5 cm wide, where the picture itself lies beyond the body."""
 
-    def __init__(self, panel: Panel, colon: ColonSection, sample: Any) -> None:
-        self._panel, self._colon, self._sample = panel, colon, sample
+    def __init__(self, panel: Panel, colon: ColonSection, frame: FrameView, sample: Any) -> None:
+        self._panel, self._colon, self._frame, self._sample = panel, colon, frame, sample
 
     def missing(self) -> str:
         """A recipe enters a CT."""
@@ -52,7 +56,7 @@ class EndoscopyRecipeSource:
         ct, segmentation = copied(parameters.ct), parameters.segmentation and copied(parameters.segmentation)
         return lambda inputs: content | {"input": kept | input_section(inputs, ct, segmentation, search)}
 
-    def apply_recipe(self, recipe: EndoscopyRecipe) -> None:
+    def apply_recipe(self, recipe: EndoscopyRecipe, done: Callable[[], None]) -> None:
         """Load the recipe's input into the scene and set the panel as it says."""
         section = recipe.input
         if section.mesh is not None:
@@ -63,21 +67,30 @@ class EndoscopyRecipeSource:
             )
         if section.anatomy is not None:
             self._set(recipe)
-            self._sample(section.anatomy)
+            self._sample(section.anatomy, done)
             return
 
         def read(inputs: ReadInputs) -> None:
             self._set(recipe)
             self._set_input(section, *add_inputs(slicer.mrmlScene, inputs))
+            done()
 
         self._panel.run(_("Loading the inputs"), read_inputs(section), read)
+
+    def show_layout(self) -> None:
+        """Change to the layout with the view of pictures."""
+        show_layout()
 
     def picture_distance_mm(self, _record: dict[str, Any]) -> float:
         """Stored pictures stand where those of the panel do."""
         return CARD_MM
 
     def picture_shown(self, picture: Any) -> None:
-        """Nothing more than the section shows: the endoscope stays where the user put it."""
+        """View F is the stored frame's until something else is chosen; the endoscope stays where the user put it."""
+        if self._frame.leave():
+            look_along(picture.ras_from_camera, self.card_mm)
+        else:
+            look_at((picture.ras_from_camera @ [0.0, 0.0, 0.5 * self.card_mm, 1.0])[:3])
 
     def _set(self, recipe: EndoscopyRecipe) -> None:
         parameters = self._panel.parameters

@@ -105,9 +105,8 @@ class RenderingSection:
 
         def found(sight: Sight) -> None:
             self._show_truth(endoscope, sight)
-            if self._panel.parameters.shown not in (names.DEPTH, names.NORMALS):
-                self._frame.choose(names.DEPTH)
-            self._frame.update()
+            shown = self._panel.parameters.shown
+            self._frame.choose(shown if shown in (names.DEPTH, names.NORMALS) else names.DEPTH)
 
         self._panel.run(_("Measuring"), steps(), found)
 
@@ -143,9 +142,11 @@ class RenderingSection:
                     self._show_truth(endoscope, value)
                 elif isinstance(value, Refinement):
                     results.show_picture(endoscope, value.picture, latest[-1])
-                    if value.samples == 0 and self._panel.parameters.shown != names.LABELS:
-                        self._panel.parameters.shown = names.PICTURE
-                    self._frame.update()
+                    if value.samples == 0:
+                        shown = self._panel.parameters.shown
+                        self._frame.choose(shown if shown == names.LABELS else names.PICTURE)
+                    else:
+                        self._frame.update()
 
         return stepped
 

@@ -18,6 +18,13 @@ def look_at_model(model: "slicer.vtkMRMLModelNode") -> None:
     views.look_at(views.points_of(model), np.array([0.0, 1.0, 0.0]))
 
 
+def look_along(ras_from_camera: np.ndarray, far_mm: float) -> None:
+    """Turn the first 3D view to the way from a camera to a place before it, from behind and aside."""
+    right, _down, forward, tip = ras_from_camera[:3].T
+    around = tip + np.array([side * far_mm * right + far * forward for side in (-1, 1) for far in (0.0, far_mm)])
+    views.look_at(around, 0.6 * right - forward)
+
+
 def look_at(place_ras: np.ndarray) -> None:
     """Move the first 3D view to a place without turning it."""
     view = views.first_3d_view()

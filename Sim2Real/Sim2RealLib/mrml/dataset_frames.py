@@ -14,7 +14,6 @@ from ..dataset.schema import CameraEntry
 from ..errors import Sim2RealError
 from ..geometry import transform_points
 from ..job import Done
-from .slice_views import face_picture, show_layers
 from .subject_hierarchy import file_under
 from .transforms import set_matrix
 from .volumes import show_image
@@ -69,19 +68,29 @@ class DatasetFrames:
 
     The pictures are in sequences from the first on, but these in the scene at the end: an opening that is cancelled
     leaves nothing.
+
+    card_mm: how far before the camera the 3D view draws the picture, on a card; None where it is seen at its place.
     """
 
-    def __init__(self, scene: "slicer.vtkMRMLScene", dataset: Dataset) -> None:
-        self._scene, self._dataset = scene, dataset
+    def __init__(self, scene: "slicer.vtkMRMLScene", dataset: Dataset, card_mm: float | None = None) -> None:
+        self._scene, self._dataset, self._card_mm = scene, dataset, card_mm
         self._logic = _sequences_logic(scene)
         self._pictures: list[StoredPicture] = []
         self._sequences = tuple(self._sequence(f"{dataset.folder.name} {what}") for what in ("pictures", "camera"))
         self._browser: Any = None
+        self._card: Any = None
+        self._drawn: tuple[Any, ...] = ()
+        self._hidden = False
 
     @property
     def alive(self) -> bool:
         """Whether the frames are in the scene still."""
         return self._browser is not None and self._browser.GetScene() is not None
+
+    @property
+    def picture_node(self) -> "slicer.vtkMRMLVolumeNode":
+        """The picture that is selected."""
+        return self._browser.GetProxyNode(self._browser.GetMasterSequenceNode())
 
     def add(self, picture: StoredPicture) -> None:
         """Put a picture and its pose into the sequences."""
@@ -109,43 +118,81 @@ class DatasetFrames:
         header = self._dataset.header
         provenance = {"dataset": name, "simulator": header.simulator, "inputs": [dict(each) for each in header.inputs]}
         field = self._make_field(f"{name} field of view", proxies[1])
+        self._card = None if self._card_mm is None else self._make_card(f"{name} picture in 3D", proxies[1])
         file_under(scene, name, self._browser, *made, *proxies, field, provenance=provenance)
+        self._drawn = tuple(node for node in (field, self._card) if node is not None)
         return len(self._pictures)
 
     def select(self, number: int) -> StoredPicture:
         """Show a frame: the nodes of the browser become its picture and pose."""
+        if self._hidden:
+            self._draw(True)
         self._browser.SetSelectedItemNumber(number)
         self._logic.UpdateProxyNodesFromSequences(self._browser)
+        if self._card is not None and self._card.GetScene() is not None:
+            self._card.GetDisplayNode().SetTextureImageDataConnection(self.picture_node.GetImageDataConnection())
         return self._pictures[number]
 
-    def show_in(self, slice_node: "slicer.vtkMRMLSliceNode") -> None:
-        """Let a slice view face the picture that is selected."""
-        each = self._pictures[self._browser.GetSelectedItemNumber()]
-        show_layers(slice_node, self._browser.GetProxyNode(self._browser.GetMasterSequenceNode()))
-        face_picture(slice_node, each.ras_from_ijk, each.picture.shape[1], each.picture.shape[0])
+    def hide(self) -> None:
+        """Draw nothing of the frames in the 3D view, until one is selected."""
+        self._draw(False)
+
+    def _draw(self, shown: bool) -> None:
+        self._hidden = not shown
+        for node in self._drawn:
+            if node.GetScene() is not None:
+                node.GetDisplayNode().SetVisibility(shown)
 
     def _make_field(self, name: str, camera: Any) -> "slicer.vtkMRMLModelNode":
         """Lines from the camera of the selected frame to its picture and around it, in the 3D view."""
-        first = self._pictures[0]
-        (height, width), camera_from_ras = first.picture.shape[:2], np.linalg.inv(first.ras_from_camera)
-        edges = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
-        corners = [[column, row, 0.0] for column, row in edges]
         points, lines, surface = vtk.vtkPoints(), vtk.vtkCellArray(), vtk.vtkPolyData()
         points.InsertNextPoint(0.0, 0.0, 0.0)
-        for corner in transform_points(camera_from_ras @ first.ras_from_ijk, np.array(corners)).tolist():
+        for corner in self._corners().tolist():
             points.InsertNextPoint(corner)
         for begin, end in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)):
             lines.InsertNextCell(2, [begin, end])
         surface.SetPoints(points)
         surface.SetLines(lines)
+        node = self._make_model(name, surface, camera)
+        node.GetDisplayNode().SetColor(FIELD_COLOR)
+        node.GetDisplayNode().SetLineWidth(FIELD_WIDTH_PX)
+        return node
+
+    def _make_card(self, name: str, camera: Any) -> "slicer.vtkMRMLModelNode":
+        """The picture of the selected frame across its field of view, in its own colours; no part of a saved scene,
+        for those keep no textures."""
+        corners = self._corners()
+        card = vtk.vtkPlaneSource()  # its texture begins at the origin, as the picture at its first row
+        card.SetOrigin(corners[0])
+        card.SetPoint1(corners[1])
+        card.SetPoint2(corners[3])
+        card.Update()
+        node = self._make_model(name, card.GetOutput(), camera)
+        display = node.GetDisplayNode()
+        display.SetColor(1.0, 1.0, 1.0)
+        display.SetLighting(False)
+        display.SetBackfaceCulling(False)
+        node.SetHideFromEditors(True)
+        for part in (node, display):
+            part.SetSaveWithScene(False)
+        return node
+
+    def _make_model(self, name: str, surface: vtk.vtkPolyData, camera: Any) -> "slicer.vtkMRMLModelNode":
+        """A model that moves with the camera of the selected frame."""
         node = self._scene.AddNewNodeByClass("vtkMRMLModelNode", name)
         node.SetAndObservePolyData(surface)
         node.CreateDefaultDisplayNodes()
-        node.GetDisplayNode().SetColor(FIELD_COLOR)
-        node.GetDisplayNode().SetLineWidth(FIELD_WIDTH_PX)
         node.SetAndObserveTransformNodeID(camera.GetID())
         node.SetSelectable(False)
         return node
+
+    def _corners(self) -> np.ndarray:
+        """The corners (4, 3) of the picture in the 3D view, in the camera frame, from the top left clockwise."""
+        first = self._pictures[0]
+        height, width = first.picture.shape[:2]
+        edges = [(-0.5, -0.5, 0), (width - 0.5, -0.5, 0), (width - 0.5, height - 0.5, 0), (-0.5, height - 0.5, 0)]
+        corners = transform_points(np.linalg.inv(first.ras_from_camera) @ first.ras_from_ijk, np.array(edges))
+        return corners if self._card_mm is None else corners * (self._card_mm / corners[0, 2])
 
     @property
     def _kind(self) -> str:

@@ -11,7 +11,9 @@ from slicer.i18n import tr as _
 
 from ..errors import Sim2RealError
 from ..job import Done
+from .own_files import DATASETS, RECIPES, require_own
 from .panel import Panel
+from .picture_pane import PicturePane
 from .requirements import install_torch, torch_problem
 
 UI = "DatasetSection.ui"
@@ -30,11 +32,17 @@ class RecipeSource(Protocol):
         """What is set in the panel now, to be made a recipe's content on the worker: a function of the `InputFiles`
         that say what the files of its nodes are called. Sim2RealError for what is missing."""
 
-    def apply_recipe(self, recipe: Any) -> None:
-        """Set the panel up as a validated recipe says."""
+    def apply_recipe(self, recipe: Any, done: Callable[[], None]) -> None:
+        """Set the panel up as a validated recipe says, by a job where its inputs need one; `done` is called then."""
+
+    card_mm: float | None
+    """How far before its camera the 3D view draws a stored picture; None where it is shown at its own place."""
+
+    def show_layout(self) -> None:
+        """Change to the module's layout, in which the view of pictures is."""
 
     def picture_distance_mm(self, record: dict[str, Any]) -> float:
-        """How far from the camera a stored frame's picture is shown in the 3D view."""
+        """How far from the camera a stored frame's picture lies."""
 
     def picture_shown(self, picture: Any) -> None:
         """A `StoredPicture` of an opened dataset is shown now: what else the module has to show of it."""
@@ -44,7 +52,8 @@ class DatasetSection:
     """Binds the widgets of DatasetSection.ui in a panel whose parameter node has `datasetFolder`."""
 
     def __init__(self, panel: Panel, source: RecipeSource, picture_view: str) -> None:
-        self._panel, self._source, self._picture_view = panel, source, picture_view
+        self._panel, self._source = panel, source
+        self._pane = PicturePane(panel, picture_view)
         self._opened: Any = None
         ui = panel.ui
         for button, action in (
@@ -99,10 +108,10 @@ class DatasetSection:
         """Set the panel up as a recipe file says."""
         from ..recipe import read_recipe, validate
 
-        content = read_recipe(path)
-        self._source.apply_recipe(validate(self._source.simulator.RECIPE, content, str(path)))
-        if not self._panel.worker.busy:
-            self._say(_("Loaded {path}.").format(path=path.name))
+        content, model = read_recipe(path), self._source.simulator.RECIPE
+        require_own(model, content.get("simulator"), path.name, RECIPES)
+        recipe = validate(model, content, str(path))
+        self._source.apply_recipe(recipe, lambda: self._say(_("Loaded {path}.").format(path=path.name)))
 
     def export(self) -> None:
         """Make the dataset of what is set in the panel, as `sim2real export` would."""
@@ -120,10 +129,14 @@ class DatasetSection:
         from ..mrml.dataset_frames import DatasetFrames, stored_pictures
 
         dataset = Dataset.open(self._folder())
-        self._opened = DatasetFrames(slicer.mrmlScene, dataset)
+        require_own(self._source.simulator.RECIPE, dataset.header.simulator, dataset.folder.name, DATASETS)
+        frames = DatasetFrames(slicer.mrmlScene, dataset, self._source.card_mm)
 
         def opened(_none: None) -> None:
-            count = self._opened.finish()
+            count = frames.finish()
+            self.leave()
+            self._opened = frames
+            self._source.show_layout()
             self._panel.ui.frameSlider.setRange(0, count - 1)
             self._show_frame(0)
             total = len(dataset)
@@ -131,7 +144,13 @@ class DatasetSection:
             self._say(_("Showing {count} frames{of_all}.").format(count=count, of_all=of_all))
 
         steps = stored_pictures(dataset, self._source.picture_distance_mm)
-        self._panel.run(_("Opening the dataset"), steps, opened, self._opened.add)
+        self._panel.run(_("Opening the dataset"), steps, opened, frames.add)
+
+    def leave(self) -> None:
+        """Something else is shown in place of an opened frame; moving the slider shows one again."""
+        self._pane.release()
+        if self._opened is not None and self._opened.alive:
+            self._opened.hide()
 
     def open_report(self) -> None:
         """Show report.html in the browser."""
@@ -170,9 +189,7 @@ class DatasetSection:
             return
         picture = self._opened.select(number)
         self._panel.ui.frameLabel.setText(_("Frame {index}:").format(index=picture.index))
-        slice_node = slicer.mrmlScene.GetSingletonNode(self._picture_view, "vtkMRMLSliceNode")
-        if slice_node is not None:
-            self._opened.show_in(slice_node)
+        self._pane.show(self._opened.picture_node)
         self._source.picture_shown(picture)
 
     def _recipe(self) -> Callable[[Any], Any]:

@@ -6,17 +6,15 @@ import qt
 import slicer
 import vtk
 
-from Sim2RealLib.mrml.slice_views import PictureView
-from Sim2RealLib.panels.panel import Panel
-
-from ..mrml.views import slice_node_of
+from ..mrml.slice_views import PictureView
+from .panel import Panel
 
 
 class PicturePane:
-    """Shows pictures in the slice view of a name, as soon as its layout was shown."""
+    """Shows pictures in the slice view of a singleton tag, as soon as its layout was shown."""
 
-    def __init__(self, panel: Panel, view: str) -> None:
-        self._panel, self._name = panel, view
+    def __init__(self, panel: Panel, tag: str) -> None:
+        self._panel, self._tag = panel, tag
         self._view = PictureView()
         self._shown: tuple[Any, Any] | None = None
         self._observed: Any = None
@@ -29,7 +27,7 @@ class PicturePane:
     @property
     def slice_node(self) -> Any:
         """The view's node; None as long as the layout was never shown."""
-        return slice_node_of(slicer.mrmlScene, self._name)
+        return slicer.mrmlScene.GetSingletonNode(self._tag, "vtkMRMLSliceNode")
 
     def show(self, picture: Any, labels: Any = None) -> None:
         """Show a volume of one slice, and labels over it."""
