@@ -19,6 +19,7 @@ class Sim2Real(ScriptedLoadableModule):
         parent.contributors = ["SurgicalSim2Real contributors"]
         parent.helpText = _("Shared parts of the modules DRRSim, DepthSim and Sim-to-Real Translation.")
         slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", register_layouts)
 
 
 CATEGORY = "SurgicalSim2Real"
@@ -59,6 +60,13 @@ def register_sample_data() -> None:
         checksums=list(ABDOMEN_FILES.values()),
         customDownloader=load_abdomen,
     )
+
+
+def register_layouts() -> None:
+    """Let scenes that were saved with a layout of the three modules be shown with it, also before these are opened."""
+    from Sim2RealLib.panels.layouts import follow_scenes
+
+    follow_scenes()
 
 
 def require_packages(module: str) -> None:
