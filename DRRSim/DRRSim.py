@@ -52,12 +52,6 @@ class DRRSimLogic(ScriptedLoadableModuleLogic):
 
         return DrrParameters(super().getParameterNode())
 
-    def makeSamplePelvis(self, seed: int = 1, spacing_mm: float = 2.0) -> tuple:
-        """A generated CT of the pelvis with its segmentation and landmarks, in the scene."""
-        from DRRSimLib.logic import XrayLogic
-
-        return XrayLogic().make_sample_pelvis(seed, spacing_mm)
-
 
 class DRRSimTest(ScriptedLoadableModuleTest):
     """The self test that Slicer offers with "Reload and Test"."""

@@ -52,12 +52,6 @@ class DepthSimLogic(ScriptedLoadableModuleLogic):
 
         return DepthSimParameters(super().getParameterNode())
 
-    def makeSampleColon(self, seed: int = 1, spacing_mm: float = 1.5) -> tuple:
-        """A generated CT of the colon with its segmentation and centerline, in the scene."""
-        from DepthSimLib.logic import EndoscopyLogic
-
-        return EndoscopyLogic().make_sample_colon(seed, spacing_mm)
-
 
 class DepthSimTest(ScriptedLoadableModuleTest):
     """The self test that Slicer offers with "Reload and Test"."""

@@ -1,6 +1,8 @@
 """What the three modules share in Slicer, and their sample data: a module without a panel of its own."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -19,6 +21,7 @@ class Sim2Real(ScriptedLoadableModule):
         parent.contributors = ["SurgicalSim2Real contributors"]
         parent.helpText = _("Shared parts of the modules DRRSim, DepthSim and Sim-to-Real Translation.")
         slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", register_layouts)
 
 
 CATEGORY = "SurgicalSim2Real"
@@ -61,6 +64,13 @@ def register_sample_data() -> None:
     )
 
 
+def register_layouts() -> None:
+    """Let scenes that were saved with a layout of the three modules be shown with it, also before these are opened."""
+    from Sim2RealLib.panels.layouts import follow_scenes
+
+    follow_scenes()
+
+
 def require_packages(module: str) -> None:
     """Open the module, which offers to install them, and raise RuntimeError if Python packages are missing."""
     from Sim2RealLib.panels.requirements import missing_requirements
@@ -71,15 +81,50 @@ def require_packages(module: str) -> None:
 
 
 def make_pelvis(_source: object) -> list:
-    """The nodes of a generated pelvis: CT, segmentation and landmarks."""
+    """The nodes of a generated pelvis: CT, segmentation and landmarks; none where the user has stopped it."""
     require_packages("DRRSim")
-    return shown(slicer.util.getModuleLogic("DRRSim").makeSamplePelvis())
+
+    def steps() -> Iterator[Any]:  # on the worker, where the imports take their time too
+        from DRRSimLib.panels.sample import pelvis_steps
+        from DRRSimLib.recipe import PelvisAnatomy
+
+        return (yield from pelvis_steps(PelvisAnatomy(seed=1, spacing_mm=2.0)))
+
+    def add(prepared: Any) -> tuple:
+        from DRRSimLib.mrml.pelvis_nodes import add_pelvis
+
+        return add_pelvis(slicer.mrmlScene, prepared)
+
+    return made(_("Making a pelvis"), steps(), add)
 
 
 def make_colon(_source: object) -> list:
-    """The nodes of a generated colon: CT, segmentation and centreline."""
+    """The nodes of a generated colon: CT, segmentation and centreline; none where the user has stopped it."""
     require_packages("DepthSim")
-    return shown(slicer.util.getModuleLogic("DepthSim").makeSampleColon())
+
+    def steps() -> Iterator[Any]:
+        from DepthSimLib.panels.sample import colon_steps
+        from DepthSimLib.recipe import GeneratedColon
+
+        return (yield from colon_steps(GeneratedColon(seed=1, scan={"spacing_mm": 1.5})))
+
+    def add(prepared: Any) -> tuple:
+        from DepthSimLib.mrml.colon_nodes import add_colon
+
+        return add_colon(slicer.mrmlScene, prepared)
+
+    return made(_("Making a colon"), steps(), add)
+
+
+def made(title: str, steps: Iterator[Any], add: Callable[[Any], tuple]) -> list:
+    """The nodes that `add` makes of what the steps return."""
+    from Sim2RealLib.panels.wait_dialog import wait_for
+    from Sim2RealLib.panels.worker import Cancelled
+
+    try:
+        return shown(add(wait_for(title, steps)))
+    except Cancelled:
+        return []
 
 
 def shown(nodes: tuple) -> list:

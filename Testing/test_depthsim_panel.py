@@ -646,3 +646,17 @@ def test_a_real_frame_is_shown_beside(tube, tmp_path):
     tube.ui.realFrameEdit.setCurrentPath(str(tmp_path / "none.png"))
     tube.ui.openFrameButton.click()
     assert "no such file" in tube.job_row.text
+
+
+def test_view_e_says_that_it_does_not_follow_in_a_colon_that_is_not_known(load_module):
+    """As after a scene was loaded, whose picture is of where the endoscope was."""
+    import slicer
+
+    from DepthSimLib.mrml.endoscope_nodes import make_endoscope
+    from DepthSimLib.recipe import Tip
+
+    load_module("Sim2Real")
+    panel = load_module("DepthSim").panel
+    panel.parameters.endoscope = make_endoscope(slicer.mrmlScene, Tip())
+    slicer.app.processEvents()
+    assert "Find centerline" in panel.ui.liveLabel.text

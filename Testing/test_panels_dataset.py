@@ -1,5 +1,6 @@
 """The panel that the modules share: recipe, export with cancel and resumption, frames as sequences, what is said."""
 
+import sys
 import time
 
 import numpy as np
@@ -67,8 +68,7 @@ def test_an_export_is_cancelled_and_goes_on(panel, tmp_path):
     panel.parameters.datasetFolder = tmp_path / "out"
     panel.parameters.count, panel.pause_s = 200, 0.01
     panel.ui.exportButton.click()
-    until(lambda: "of 200" in panel.job_row.text)
-    assert "left" in panel.job_row.text
+    until(lambda: "of 200" in panel.job_row.text and "left" in panel.job_row.text)
     panel.job_row._cancel.click()
     assert "stopping" in panel.job_row.text
     assert "stopped" in finished(panel)
@@ -287,9 +287,22 @@ def test_the_machine_is_examined_in_the_panel(panel):
     assert "compute backend" in panel.ui.machineText.text
 
 
+def test_only_what_exports_need_is_marked_as_wrong(panel, monkeypatch):
+    """A backend that is not there is no fault where another one works; torch comes from Slicer's extension."""
+    from Sim2RealLib import doctor
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(doctor, "backend_problem", lambda name: None if name == "llvm" else "not there")
+    monkeypatch.setattr(doctor, "MINIMUM_FREE_DISK_GB", 1e9)
+    panel.ui.examineButton.click()
+    finished(panel)
+    lines = dict(line.split(": ", 1) for line in panel.ui.machineText.text.split("<br>"))
+    assert {"✓ <b>llvm</b>", "– <b>cuda</b>", "– <b>metal</b>", "– <b>torch</b>", "✗ <b>disk</b>"} <= set(lines)
+    assert "extension PyTorch" in lines["– <b>torch</b>"] and "pip" not in lines["– <b>torch</b>"]
+
+
 def test_torch_is_asked_of_the_extension(panel):
     """Without the extension the panel says how to get it, and installs nothing by itself."""
-    import sys
 
     import slicer
 

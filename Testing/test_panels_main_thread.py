@@ -136,6 +136,52 @@ def test_a_generated_colon_comes_into_the_scene_at_once(slicer_scene, tmp_path):
     assert input_section(InputFiles(tmp_path), ct, segmentation, {})["anatomy"]["seed"] == 1
 
 
+def test_devices_are_made_at_once(load_module):
+    """C-arm and endoscope in half the time, for computers half as fast; a panel is there, whose lists follow.
+
+    The endoscope's surfaces come from the worker.
+    """
+    import slicer
+
+    from DepthSimLib.mrml.endoscope_nodes import make_endoscope, tip_surfaces
+    from DepthSimLib.recipe import Tip
+    from DRRSimLib.acquisition.carm import DEVICES, CArmPose
+    from DRRSimLib.mrml.carm_nodes import make_carm
+    from laparoscopy_scenes import add_abdomen
+    from Sim2RealLib.job import returned
+    from TranslateLib.logic import set_up, surfaces_of
+
+    for module in ("Sim2Real", "DRRSim"):
+        load_module(module)
+    scene, pose = slicer.mrmlScene, CArmPose(0, 0, (0, 0, 0), 1200, 800)
+    assert cpu_seconds(lambda: make_carm(scene, DEVICES["bier_2018"], pose)) < LONGEST_S / 2
+    tip, surfaces = Tip(), tip_surfaces(Tip())
+    assert cpu_seconds(lambda: make_endoscope(scene, tip, surfaces)) < LONGEST_S / 2
+    abdomen = add_abdomen(scene)
+    organs = returned(surfaces_of(abdomen))
+    begun = time.thread_time()
+    set_up(abdomen, surfaces=organs)
+    assert time.thread_time() - begun < LONGEST_S
+
+
+def test_a_sample_is_in_the_scene_before_its_device_is_made(load_module):
+    import slicer
+
+    from DRRSimLib.mrml.pelvis_nodes import add_pelvis, prepare_pelvis
+    from DRRSimLib.pelvis import generate_pelvis
+    from DRRSimLib.recipe import PelvisAnatomy
+
+    load_module("Sim2Real")
+    panel = load_module("DRRSim").panel
+    anatomy = PelvisAnatomy(seed=1, spacing_mm=4.0)
+    nodes = add_pelvis(slicer.mrmlScene, prepare_pelvis(generate_pelvis(1, 4.0), anatomy))
+    panel.parameters.landmarks = nodes[2]
+    panel.parameters.ct = nodes[0]
+    assert panel.parameters.carm is None
+    slicer.app.processEvents()
+    assert panel.parameters.carm is not None
+
+
 def test_inputs_that_were_read_come_into_the_scene_at_once(slicer_scene, large_ct, tmp_path):
     """They keep their file, as what Slicer itself has loaded."""
     from DRRSimLib.recipe import Input

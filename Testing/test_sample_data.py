@@ -1,8 +1,12 @@
 """What the module Sample Data offers: anatomies made here, and a real CT that is what its checksum says."""
 
 import dataclasses
+import time
 
 import pytest
+
+LONGEST_S = 0.2
+"""Of the main thread's CPU time in one event."""
 
 
 @pytest.fixture
@@ -25,6 +29,41 @@ def test_a_generated_pelvis_is_made_here(samples):
     assert segmentation.GetSegmentation().GetNumberOfSegments() > 5
     assert landmarks.GetNumberOfControlPoints() == 23
     assert shown_in_red() == ct.GetID()
+    surface = segmentation.GetSegmentation().GetSegment("sacrum").GetRepresentation("Closed surface")
+    assert surface.GetNumberOfPoints() > 1000
+    assert segmentation.GetDisplayNode().GetVisibility3D()
+    assert segmentation.GetDisplayNode().GetSegmentVisibility3D("sacrum")
+    assert not segmentation.GetDisplayNode().GetSegmentVisibility3D("urinary_bladder")
+
+
+def test_the_window_is_alive_while_a_sample_is_made_which_can_be_stopped(samples):
+    """Slicer's events go on, each time with less than 0.2 s of the main thread's CPU, and Cancel ends it."""
+    import qt
+    import slicer
+
+    held, stopping = [], []
+    timer = qt.QTimer()
+    timer.setInterval(1)
+    last = [time.thread_time()]
+
+    def tick():
+        now = time.thread_time()
+        held.append(now - last[0])
+        last[0] = now
+        dialog = slicer.app.activeModalWidget()
+        if len(held) > 20 and dialog and not stopping:
+            (cancel,) = dialog.findChildren(qt.QPushButton)
+            stopping.append(cancel.text)
+            cancel.click()
+
+    timer.connect("timeout()", tick)
+    timer.start()
+    nodes = samples().downloadSample("GeneratedPelvis")
+    timer.stop()
+    assert nodes == [] and stopping == ["Cancel"]
+    assert slicer.app.activeModalWidget() is None
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert max(held) < LONGEST_S
 
 
 @pytest.mark.slow

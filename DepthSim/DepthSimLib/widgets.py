@@ -21,8 +21,9 @@ from .panels.endoscope_section import EndoscopeSection
 from .panels.frame_view import FrameView
 from .panels.live_view import LiveView
 from .panels.prediction_section import PredictionSection
-from .panels.recipe_source import EndoscopyRecipeSource, sample_steps
+from .panels.recipe_source import EndoscopyRecipeSource
 from .panels.rendering_section import RenderingSection
+from .panels.sample import colon_steps
 from .panels.settings import chosen_search
 from .recipe import GeneratedColon
 
@@ -91,7 +92,7 @@ class DepthPanel(Panel):
             parameters.parameterNode.EndModify(modified)
             self.colon.find_centerline(then)
 
-        self.run(_("Making a colon"), sample_steps(section), made)
+        self.run(_("Making a colon"), colon_steps(section), made)
 
     def _chosen_sample(self) -> GeneratedColon:
         return GeneratedColon(

@@ -25,8 +25,15 @@ class Finding:
     needed: bool = False
 
 
-def examine(folder: Path) -> Iterator[Finding]:
-    """Look at the backends, a kernel, torch, and the disk under `folder`, where datasets would go."""
+LEARN = "pip install 'surgical-sim2real[learn]'"
+"""How torch is installed outside of Slicer."""
+
+
+def examine(folder: Path, torch_remedy: str = LEARN) -> Iterator[Finding]:
+    """Look at the backends, a kernel, torch, and the disk under `folder`, where datasets would go.
+
+    torch_remedy: how the user installs torch, in words.
+    """
     yield Finding(
         "surgical-sim2real", True, f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
     )
@@ -39,7 +46,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     )
     for name, problem in problems.items():
         yield Finding(name, problem is None, problem or _backend_detail(name))
-    yield _torch()
+    yield _torch(torch_remedy)
     yield _disk(folder)
 
 
@@ -57,12 +64,11 @@ def _backend_detail(name: str) -> str:
     return f"{memory}, Dr.Jit {version('drjit')}"
 
 
-def _torch() -> Finding:
+def _torch(remedy: str) -> Finding:
     try:
         import torch
     except ModuleNotFoundError:
-        install = "pip install 'surgical-sim2real[learn]'"
-        return Finding("torch", False, f"not installed; the torch Dataset and models need it: {install}")
+        return Finding("torch", False, f"not installed; the torch Dataset and models need it: {remedy}")
     except (ImportError, OSError) as error:
         return Finding("torch", False, f"cannot be loaded ({error}); install it again")
     cuda = "works" if torch.cuda.is_available() else "not available"

@@ -117,16 +117,16 @@ class qMRMLNodeComboBox(QWidget):
 
     def nodes(self) -> list:
         """The nodes that are offered, in the order of the scene."""
+        types, attributes = self._types, self._attributes
+        children, hidden = self._options["children"], self._options["hidden"]
         found = []
         for node in self._scene.GetNodes() if self._scene else ():
-            fits = any(
-                node.IsA(kind) if self._options["children"] else node.GetClassName() == kind for kind in self._types
-            )
-            wanted = all(
+            fits = any(node.IsA(kind) if children else node.GetClassName() == kind for kind in types)
+            wanted = fits and all(
                 node.GetNodeTagName() and (not node.IsA(kind) or node.GetAttribute(name) == value)
-                for kind, name, value in self._attributes
+                for kind, name, value in attributes
             )
-            if fits and wanted and (self._options["hidden"] or not node.GetHideFromEditors()):
+            if wanted and (hidden or not node.GetHideFromEditors()):
                 found.append(node)
         return found
 

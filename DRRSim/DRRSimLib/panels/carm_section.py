@@ -76,6 +76,10 @@ class CArmSection:
         self._panel = panel
         self._observed: Any = None
         self._applying = self._aside = False
+        self._making = qt.QTimer()  # an event of its own, for samples come in one that is long enough
+        self._making.setSingleShot(True)
+        self._making.setInterval(0)
+        self._making.connect("timeout()", lambda: self._do(self._make_at_landmarks))
         self._sought: tuple[Any, ...] | None = None
         self._problem: BaseException | None = None
         self._said_of: CArmPose | None = None
@@ -222,9 +226,17 @@ class CArmSection:
         self._sought, self._problem = state, None
         landmarks = landmarks_of(parameters.landmarks) if parameters.landmarks is not None else {}
         if landmarks:
-            self._make_at(np.mean(list(landmarks.values()), axis=0).tolist())
+            self._making.start()
         else:
             self._find_body(self._make_at)
+
+    def _make_at_landmarks(self) -> None:
+        parameters = self._panel.parameters
+        landmarks = landmarks_of(parameters.landmarks) if parameters is not None and parameters.landmarks else {}
+        if landmarks:
+            self._make_at(np.mean(list(landmarks.values()), axis=0).tolist())
+        else:  # the panel was left, or they were taken away
+            self._sought = None
 
     def _make_at(self, isocenter_ras: list[float]) -> None:
         parameters = self._panel.parameters

@@ -3,10 +3,10 @@
 import numpy as np
 import slicer
 
-from Sim2RealLib.panels import views
+from Sim2RealLib.mrml.layouts import XRAY_LAYOUT
+from Sim2RealLib.panels import layouts, views
 
 from ..mrml.carm_nodes import parts_of
-from ..mrml.xray_view import LAYOUT, LAYOUT_XML
 
 LOOK_FROM = np.array([-2.0, 1.0, 1.0])
 """The direction: from the patient's left, where the C is open, a little from the front and from above."""
@@ -14,7 +14,7 @@ LOOK_FROM = np.array([-2.0, 1.0, 1.0])
 
 def show_layout() -> None:
     """Change to the layout."""
-    views.show_layout(LAYOUT, LAYOUT_XML)
+    layouts.show_layout(XRAY_LAYOUT)
 
 
 def look_at(carm: "slicer.vtkMRMLLinearTransformNode") -> None:

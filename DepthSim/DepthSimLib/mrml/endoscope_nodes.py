@@ -5,7 +5,7 @@ stands there.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import slicer
@@ -58,8 +58,13 @@ RIGIDITY = 1e-3
 """Largest error of a rotation matrix; what handles and files leave of it is taken out."""
 
 
-def make_endoscope(scene: "slicer.vtkMRMLScene", tip: Tip) -> "slicer.vtkMRMLLinearTransformNode":
-    """A new endoscope at the world's origin, with its models and with handles that move and turn it about its lens."""
+def make_endoscope(
+    scene: "slicer.vtkMRMLScene", tip: Tip, surfaces: Mapping[str, vtk.vtkPolyData] | None = None
+) -> "slicer.vtkMRMLLinearTransformNode":
+    """A new endoscope at the world's origin, with its models and with handles that move and turn it about its lens.
+
+    surfaces: as `tip_surfaces` gives them, by default made here.
+    """
     remove_orphans(scene)
     endoscope = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", scene.GenerateUniqueName("Endoscope"))
     endoscope.CreateDefaultDisplayNodes()
@@ -68,7 +73,7 @@ def make_endoscope(scene: "slicer.vtkMRMLScene", tip: Tip) -> "slicer.vtkMRMLLin
     display.SetEditorSliceIntersectionVisibility(False)
     display.SetEditorVisibility(True)
     file_under(scene, endoscope.GetName(), endoscope, provenance={"endoscope": tip.model_dump(mode="json")})
-    set_tip(endoscope, tip)
+    _show(endoscope, tip, surfaces or tip_surfaces(tip))
     return endoscope
 
 
@@ -90,6 +95,11 @@ def set_tip(endoscope: "slicer.vtkMRMLLinearTransformNode", tip: Tip) -> None:
 
     Sim2RealError for a calibration that cannot be read.
     """
+    _show(endoscope, tip, tip_surfaces(tip))
+
+
+def tip_surfaces(tip: Tip) -> dict[str, vtk.vtkPolyData]:
+    """The surfaces of an endoscope's parts, by part; on any thread. Sim2RealError as for `set_tip`."""
     built = tip.built()
     meshes = {
         "tip": tip_mesh(),
@@ -102,16 +112,20 @@ def set_tip(endoscope: "slicer.vtkMRMLLinearTransformNode", tip: Tip) -> None:
     if tip.device in CAPSULES:
         meshes["tip"] = capsule_mesh()
         del meshes["shaft"]
+    return {part: _smooth(mesh) for part, mesh in meshes.items()}
+
+
+def _show(endoscope: "slicer.vtkMRMLLinearTransformNode", tip: Tip, surfaces: Mapping[str, vtk.vtkPolyData]) -> None:
     endoscope.SetAttribute(TIP, tip.model_dump_json())
     for part in LOOKS:
         model = parts_of(endoscope).get(part)
-        if part not in meshes:
+        if part not in surfaces:
             if model is not None:
                 discard(model)
             continue
         if model is None:
-            model = _make_part(endoscope, part, meshes[part])
-        model.SetAndObservePolyData(_smooth(meshes[part]))
+            model = _make_part(endoscope, part, surfaces[part])
+        model.SetAndObservePolyData(surfaces[part])
 
 
 def parts_of(endoscope: "slicer.vtkMRMLLinearTransformNode") -> "dict[str, slicer.vtkMRMLModelNode]":
@@ -163,9 +177,9 @@ def remove_orphans(scene: "slicer.vtkMRMLScene") -> None:
 
 
 def _make_part(
-    endoscope: "slicer.vtkMRMLLinearTransformNode", part: str, mesh: TriangleMesh
+    endoscope: "slicer.vtkMRMLLinearTransformNode", part: str, surface: vtk.vtkPolyData
 ) -> "slicer.vtkMRMLModelNode":
-    model = make_model(endoscope.GetScene(), mesh, f"{endoscope.GetName()} {part}", *LOOKS[part])
+    model = make_model(endoscope.GetScene(), surface, f"{endoscope.GetName()} {part}", *LOOKS[part])
     model.SetAttribute(PART, part)
     model.SetSelectable(False)  # points are placed on what lies behind
     model.SetAndObserveTransformNodeID(endoscope.GetID())

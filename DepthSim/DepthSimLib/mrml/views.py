@@ -3,32 +3,9 @@
 import numpy as np
 import slicer
 
+from Sim2RealLib.mrml.layouts import ENDOSCOPE_VIEW as ENDOSCOPE
+from Sim2RealLib.mrml.layouts import FRAME_VIEW as FRAME
 from Sim2RealLib.mrml.slice_views import show_layers
-
-ENDOSCOPE, FRAME = "Endoscope", "Frame"
-"""Singleton tags of the slice views' nodes."""
-
-LAYOUT = 7422
-"""Number of the layout among Slicer's; those of Slicer itself are below 1000."""
-
-LAYOUT_XML = f"""
-<layout type="horizontal" split="true">
- <item splitSize="580"><view class="vtkMRMLViewNode" singletontag="1">
-  <property name="viewlabel" action="default">1</property>
- </view></item>
- <item splitSize="420"><layout type="vertical" split="true">
-  <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{ENDOSCOPE}">
-   <property name="orientation" action="default">Axial</property>
-   <property name="viewlabel" action="default">E</property>
-   <property name="viewcolor" action="default">#C06A5A</property>
-  </view></item>
-  <item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{FRAME}">
-   <property name="orientation" action="default">Axial</property>
-   <property name="viewlabel" action="default">F</property>
-   <property name="viewcolor" action="default">#5A7FA8</property>
-  </view></item>
- </layout></item>
-</layout>"""
 
 PLACE_MM = 120.0
 """Width of the CT that is shown around a place."""

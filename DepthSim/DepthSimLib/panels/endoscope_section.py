@@ -1,6 +1,6 @@
 """The section "Endoscope": its controls follow its transform, and the transform follows them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,9 @@ from ..mrml.endoscope_nodes import (
     show_handles,
     show_parts,
     tip_of,
+    tip_surfaces,
 )
+from ..recipe import Tip
 from .colon_section import ColonSection
 from .path_walk import PathWalk
 from .settings import chosen_tip
@@ -160,9 +162,18 @@ class EndoscopeSection:
             self._place(pose_of(self.endoscope) @ rotation(np.array(axis), TURN_DEG))
 
     def _make(self) -> None:
+        tip = chosen_tip(self._panel.parameters)
+        self._panel.worker.request(
+            "endoscope", lambda: tip_surfaces(tip), lambda surfaces: self._add(tip, surfaces), self._panel.fail
+        )
+
+    def _add(self, tip: Tip, surfaces: Mapping[str, Any]) -> None:
+        """Put an endoscope on the path, if there is one still and no endoscope."""
         parameters = self._panel.parameters
-        with self._applied():
-            endoscope = make_endoscope(slicer.mrmlScene, chosen_tip(parameters))
+        if parameters is None or self.endoscope is not None or not self._walk.take(parameters.path):
+            return
+        with self._panel.attempt(), self._applied():
+            endoscope = make_endoscope(slicer.mrmlScene, tip, surfaces)
             position = min(START_MM, 0.5 * self._walk.length_mm)
             self._walk.turn = np.eye(3)
             place(endoscope, self._walk.pose(position))

@@ -52,6 +52,8 @@ class LiveView:
         if parameters is None or parameters.endoscope is None or endoscopy is None or not parameters.live:
             self._asked = None
             self._rest.stop()
+            if parameters is not None and parameters.endoscope is not None and endoscopy is None:
+                self._panel.ui.liveLabel.setText(_("Old: press Find centerline"))
             return
         pose = pose_of(parameters.endoscope)
         wanted = _Wanted(self._colon.keys, chosen_picture(parameters), pose.tobytes())

@@ -1,6 +1,6 @@
 """The panel as a recipe, and a recipe in the panel."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from Sim2RealLib.errors import Sim2RealError
-from Sim2RealLib.job import Done
 from Sim2RealLib.mrml.inputs import InputFiles
 from Sim2RealLib.mrml.markups import make_landmarks
 from Sim2RealLib.mrml.node_copies import copied
@@ -18,9 +17,8 @@ from Sim2RealLib.panels.views import show_in_slices
 
 from .. import simulator
 from ..mrml.colon_inputs import input_section
-from ..mrml.colon_nodes import prepare_colon
 from ..mrml.picture_nodes import CARD_MM
-from ..recipe import EndoscopyRecipe, GeneratedColon, Input
+from ..recipe import EndoscopyRecipe, Input
 from .colon_section import ColonSection
 from .frame_view import FrameView
 from .room import look_along, look_at, show_layout
@@ -110,16 +108,6 @@ class EndoscopyRecipeSource:
         parameters.bridgePoints = _points(_("Bridges"), ends)
         parameters.excludedPoints = _points(_("Not colon"), [np.array(point) for point in section.exclude_ras])
         parameters.parameterNode.EndModify(modified)
-
-
-def sample_steps(section: GeneratedColon) -> Iterator[Done]:
-    """Generate a colon and scan it; returns what `colon_nodes.add_colon` takes."""
-    from ..anatomy import generated_colon
-
-    yield Done(0, 0)
-    scanned, anatomy = generated_colon(section)
-    yield Done(0, 0, _("checksums"))
-    return prepare_colon(section, scanned, anatomy)
 
 
 def _points(name: str, positions: list[np.ndarray]) -> Any:

@@ -3,14 +3,13 @@
 import numpy as np
 import slicer
 
-from Sim2RealLib.panels import views
-
-from ..mrml.views import LAYOUT, LAYOUT_XML
+from Sim2RealLib.mrml.layouts import ENDOSCOPE_LAYOUT
+from Sim2RealLib.panels import layouts, views
 
 
 def show_layout() -> None:
     """Change to the layout."""
-    views.show_layout(LAYOUT, LAYOUT_XML)
+    layouts.show_layout(ENDOSCOPE_LAYOUT)
 
 
 def look_at_model(model: "slicer.vtkMRMLModelNode") -> None:

@@ -15,14 +15,14 @@ WHITE = (1.0, 1.0, 1.0)
 
 def make_model(
     scene: "slicer.vtkMRMLScene",
-    mesh: TriangleMesh,
+    surface: TriangleMesh | vtk.vtkPolyData,
     name: str,
     color: tuple[float, float, float] = WHITE,
     opacity: float = 1.0,
 ) -> "slicer.vtkMRMLModelNode":
-    """A new model node with a copy of a surface; colour and opacity from 0 to 1."""
+    """A new model node with a copy of a mesh, or with a surface as it is; colour and opacity from 0 to 1."""
     node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
-    node.SetAndObservePolyData(to_poly_data(mesh))
+    node.SetAndObservePolyData(to_poly_data(surface) if isinstance(surface, TriangleMesh) else surface)
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetColor(color)
     node.GetDisplayNode().SetOpacity(opacity)

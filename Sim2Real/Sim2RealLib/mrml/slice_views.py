@@ -5,9 +5,10 @@ import slicer
 import vtk
 
 from ..geometry import invert_rigid
+from .layouts import ENDOSCOPE_VIEW, FRAME_VIEW, LAPAROSCOPE_VIEW, XRAY_VIEW
 from .transforms import to_array, to_vtk
 
-PICTURE_VIEWS = ("Xray", "Endoscope", "Frame", "Laparoscope")
+PICTURE_VIEWS = (XRAY_VIEW, ENDOSCOPE_VIEW, FRAME_VIEW, LAPAROSCOPE_VIEW)
 """Singleton tags of the modules' slice views that show pictures, and never what Slicer loads."""
 
 LABEL_OPACITY = 0.5

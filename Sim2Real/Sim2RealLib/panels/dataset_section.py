@@ -160,11 +160,11 @@ class DatasetSection:
         """Say what works on this machine."""
         from ..doctor import examine
 
-        folder = Path(slicer.app.temporaryPath)
+        folder, remedy = Path(slicer.app.temporaryPath), torch_problem() or ""
 
         def steps() -> Iterator[Any]:
             findings = []
-            for finding in examine(folder):
+            for finding in examine(folder, remedy):
                 findings.append(finding)
                 yield Done(len(findings), 0, finding.name)
             return findings
@@ -180,8 +180,11 @@ class DatasetSection:
         self.update()
 
     def _show_findings(self, findings: list[Any]) -> None:
-        marks = {True: "✓", False: "✗"}
-        lines = [f"{marks[f.works]} <b>{html.escape(f.name)}</b>: {html.escape(f.detail)}" for f in findings]
+        marks = ["✓" if f.works else "✗" if f.needed else "–" for f in findings]
+        lines = [
+            f"{mark} <b>{html.escape(f.name)}</b>: {html.escape(f.detail)}"
+            for mark, f in zip(marks, findings, strict=True)
+        ]
         self._panel.ui.machineText.setText("<br>".join(lines))
 
     def _show_frame(self, number: int) -> None:

@@ -29,7 +29,8 @@ class JobRow:
         column.addWidget(self._text)
         column.addLayout(row)
         self._cancel.connect("clicked(bool)", lambda _checked: self._stop(cancel))
-        self._title, self._started, self._first = "", 0.0, 0
+        self._title = ""
+        self._started, self._first, self._total = 0.0, 0, 0
         self._is_error = False
         self.clear()
 
@@ -40,23 +41,24 @@ class JobRow:
 
     def begin(self, title: str) -> None:
         """A job has begun; how much there is to do is not known yet."""
-        self._title, self._started, self._first = title, time.monotonic(), -1
+        self._title, self._total = title, 0
         self._say(title + "…", error=False)
         self._bar.setRange(0, 0)
         self._cancel.enabled = True
         self._running(True)
 
     def show(self, progress: Done) -> None:
-        """How far the job is. Time left is what the steps of this run took on average."""
+        """How far the job is. Time left is what the steps took on average since their number is known."""
         if not self._cancel.enabled:
             return
         text = f"{self._title}: {progress.doing}" if progress.doing else self._title
         if progress.total:
-            self._first = progress.done - 1 if self._first < 0 else self._first
+            if progress.total != self._total:  # what was done before tells nothing of these steps
+                self._started, self._first, self._total = time.monotonic(), progress.done, progress.total
             self._bar.setRange(0, STEPS)
             self._bar.setValue(STEPS * progress.done // progress.total)
             text += _(", {done} of {total}").format(done=progress.done, total=progress.total)
-            if progress.done < progress.total:
+            if self._first < progress.done < progress.total:
                 each = (time.monotonic() - self._started) / (progress.done - self._first)
                 text += _(", {time} left").format(time=in_words(each * (progress.total - progress.done)))
         self._say(text, error=False)

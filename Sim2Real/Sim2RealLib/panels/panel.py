@@ -15,7 +15,7 @@ from slicer.util import VTKObservationMixin
 from ..errors import Sim2RealError
 from ..job import Done
 from .job_row import JobRow
-from .worker import Cancelled, shared_worker
+from .worker import Cancelled, returning, shared_worker
 
 
 class Panel(VTKObservationMixin):
@@ -126,7 +126,7 @@ class Panel(VTKObservationMixin):
 
         self._running = True
         self.job_row.begin(title)
-        self.worker.start(_returning(steps, returned), show, ended)
+        self.worker.start(returning(steps, returned), show, ended)
 
     def update_each(self, *updates: Callable[[], None]) -> None:
         """Run the updates of a panel's sections; what goes wrong in one is said, and the others run all the same."""
@@ -197,8 +197,3 @@ class Panel(VTKObservationMixin):
 def shared_ui(name: str) -> str:
     """The path of a .ui file that the modules share."""
     return str(Path(slicer.modules.sim2real.path).parent / "Resources" / "UI" / name)
-
-
-def _returning(steps: Iterator[Any], returned: list[Any]) -> Iterator[Any]:
-    """The same steps; what the generator returns is put into a list."""
-    returned.append((yield from steps))

@@ -1,4 +1,4 @@
-"""The views of Slicer's window: the layout of a module, a CT in the slice views, and where the 3D view looks."""
+"""The views of Slicer's window: a CT in the slice views, and where the 3D view looks."""
 
 from typing import Any
 
@@ -12,17 +12,6 @@ from ..mrml.transforms import world_from_node
 
 AROUND = 1.1
 """How much farther off the 3D view looks than would just show everything."""
-
-
-def show_layout(number: int, description: str) -> None:
-    """Change to a layout, its description as XML; without a main window there is none to change."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(number):
-        node.AddLayoutDescription(number, description)
-    manager.setLayout(number)
 
 
 def show_in_slices(volume: "slicer.vtkMRMLScalarVolumeNode") -> None:

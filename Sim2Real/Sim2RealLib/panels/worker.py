@@ -206,6 +206,11 @@ def _computed(request: _Request) -> tuple[Callable[[Any], None], Any]:
         return request.failed, error
 
 
+def returning(steps: Iterator[Any], returned: list[Any]) -> Iterator[Any]:
+    """The same steps, as a job; what their generator returns is put into a list."""
+    returned.append((yield from steps))
+
+
 _shared: list[Worker] = []
 
 

@@ -2,23 +2,7 @@
 
 import slicer
 
-VIEW = "Laparoscope"
-"""Singleton tag of the slice view's node."""
-
-LAYOUT = 7423
-"""Number of the layout among Slicer's; those of Slicer itself are below 1000."""
-
-LAYOUT_XML = f"""
-<layout type="horizontal" split="true">
- <item splitSize="550"><view class="vtkMRMLViewNode" singletontag="1">
-  <property name="viewlabel" action="default">1</property>
- </view></item>
- <item splitSize="450"><view class="vtkMRMLSliceNode" singletontag="{VIEW}">
-  <property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">L</property>
-  <property name="viewcolor" action="default">#C98B6B</property>
- </view></item>
-</layout>"""
+from Sim2RealLib.mrml.layouts import LAPAROSCOPE_VIEW as VIEW
 
 
 def laparoscope_slice_node(scene: "slicer.vtkMRMLScene") -> "slicer.vtkMRMLSliceNode | None":

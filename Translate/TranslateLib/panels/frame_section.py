@@ -10,12 +10,14 @@ import vtk
 from slicer.i18n import tr as _
 
 from Sim2RealLib.job import Done
+from Sim2RealLib.mrml.layouts import LAPAROSCOPE_LAYOUT
 from Sim2RealLib.mrml.slice_views import PictureView
+from Sim2RealLib.panels.layouts import show_layout
 from Sim2RealLib.panels.panel import Panel
 
 from ..logic import preview, show_translation
 from ..mrml.frames import LABELS, PICTURE, TRANSLATION
-from ..mrml.laparoscope_view import LAYOUT, LAYOUT_XML, laparoscope_slice_node
+from ..mrml.laparoscope_view import laparoscope_slice_node
 from ..mrml.preview import GeometryFrame, GeometryPreview
 from ..parameters import StyleSource
 from ..translators import ImageStyle, RandomStyle, Style, Translation, ValidityFigure, read_style_image, registered
@@ -105,12 +107,7 @@ class FrameSection:
 
     def _show_layout(self) -> None:
         self._view.forget()
-        manager = slicer.app.layoutManager()
-        if manager is not None:
-            node = manager.layoutLogic().GetLayoutNode()
-            if not node.IsLayoutDescription(LAYOUT):
-                node.AddLayoutDescription(LAYOUT, LAYOUT_XML)
-            manager.setLayout(LAYOUT)
+        show_layout(LAPAROSCOPE_LAYOUT)
 
     def _look_at_patient(self) -> None:
         """Turn the 3D view to a point, from the patient's left front."""
