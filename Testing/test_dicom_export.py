@@ -52,6 +52,10 @@ DATASETS = {
         "views": {"count": 1, "primary_range_deg": [0, 0], "secondary_range_deg": [0, 0]},
     },
 }
+DATASETS["variants"] = DATASETS["turn"] | {
+    "views": {"count": 6, **TURN, "primary_range_deg": [0, 0]},
+    "augmentation": {"variants": 2, "deformation": {"amplitude_mm": 4}},
+}
 for channel in ("attenuation", "fraction", "display"):
     DATASETS[channel] = DATASETS["scattered"] | {"output": {"channels": [channel]}}
 SYNTHETIC_DATA = "(0x0008,0x001c)"
@@ -100,6 +104,27 @@ def test_dciodvfy_finds_no_error(converted):
         said = subprocess.run(["dciodvfy", file], capture_output=True, text=True, timeout=60).stderr
         assert "XAImage" in said
         assert [line for line in said.splitlines() if "Error" in line and SYNTHETIC_DATA not in line] == []
+
+
+def test_objects_tell_what_their_frames_took(converted):
+    """Tube load in whole mAs and µAs, and the kerma-area product in dGy·cm², summed over the frames."""
+    folder, files = converted
+    dataset = Dataset.open(folder)
+    for file, first in first_frames(files):
+        content = pydicom.dcmread(file)
+        step = 2 if folder.name == "biplane" else 1
+        numbers = range(first, first + step * int(content.get("NumberOfFrames", 1)), step)
+        records = [dataset.frame(number).record["exposure"] for number in numbers]
+        load_mas = sum(record["tube_load_mas"] for record in records)
+        assert content.Exposure == round(load_mas) and content.ExposureInuAs == round(1000 * load_mas)
+        product = sum(record["kerma_area_mgy_cm2"] for record in records) / 100
+        assert float(content.ImageAndFluoroscopyAreaDoseProduct) == pytest.approx(product, rel=1e-6)
+
+
+def test_no_object_shows_more_than_one_anatomy(export):
+    """Six frames of a C-arm that stands still, three of each of two deformed bodies, are two objects."""
+    _folder, files = export("variants")
+    assert [number for _, number in first_frames(files)] == [0, 3]
 
 
 def test_a_pose_read_back_makes_the_same_image(converted):

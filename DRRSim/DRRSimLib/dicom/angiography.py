@@ -23,6 +23,10 @@ from .pixels import OPEN_BEAM, STEP, linear_table, stored_values
 FRAME_TIME_MS = 1000.0 / 30.0
 """Of a run, as fluoroscopy is shown: a dataset holds no times."""
 
+MGY_A_DGY = 100.0
+MUAS_A_MAS = 1000.0
+"""mGy in a dGy, µAs in a mAs."""
+
 PLANES = ("BIPLANE A", "BIPLANE B")
 
 TRANSFER = (
@@ -58,11 +62,11 @@ def angiography(
     attenuation: −ln(I / I₀) of each. other_plane: with a biplane, the frames taken at the same time.
     """
     content = pydicom.Dataset()
-    first, view = shots[0], view_from_pose(shots[0].device, shots[0].pose)
+    view = view_from_pose(shots[0].device, shots[0].pose)
     _add_identity(content, study, shots)
     _add_image(content, study, shots, other_plane)
     content.PatientOrientation = [_letters(view, axis) for axis in ([1.0, 0.0], [0.0, 1.0])]
-    _add_acquisition(content, study, first)
+    _add_acquisition(content, study, shots)
     _add_collimator(content, view)
     _add_positioner(content, shots)
     _add_pixels(content, study, attenuation)
@@ -126,12 +130,22 @@ def _add_image(content: pydicom.Dataset, study: Study, shots: Sequence[Shot], ot
         content.FrameTime = _decimal(FRAME_TIME_MS)
 
 
-def _add_acquisition(content: pydicom.Dataset, study: Study, shot: Shot) -> None:
-    """X-Ray Acquisition Module. Current and time of the tube are not simulated: what counts is photons per pixel."""
+def _add_acquisition(content: pydicom.Dataset, study: Study, shots: Sequence[Shot]) -> None:
+    """X-Ray Acquisition Module, with the sums of tube load and kerma-area product over the frames. How tube current and
+    exposure time share the load is not simulated."""
     content.KVP = "" if study.kvp is None else _decimal(study.kvp)
     content.RadiationSetting = "GR"
     content.XRayTubeCurrent = content.ExposureTime = content.Exposure = ""
-    content.ImagerPixelSpacing = [_decimal(shot.device.pixel_mm)] * 2
+    content.ImagerPixelSpacing = [_decimal(shots[0].device.pixel_mm)] * 2
+    exposures = [shot.exposure for shot in shots if shot.exposure is not None]
+    if not exposures:
+        return
+    content.ImageAndFluoroscopyAreaDoseProduct = _decimal(
+        sum(exposure.kerma_area_mgy_cm2 for exposure in exposures) / MGY_A_DGY
+    )
+    loads = [exposure.tube_load_mas for exposure in exposures]
+    if None not in loads:
+        content.Exposure, content.ExposureInuAs = round(sum(loads)), round(MUAS_A_MAS * sum(loads))
 
 
 def _add_collimator(content: pydicom.Dataset, view: XrayView) -> None:

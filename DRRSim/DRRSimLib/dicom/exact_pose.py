@@ -21,6 +21,7 @@ import numpy as np
 import pydicom
 
 from ..acquisition.carm import CArmDevice, CArmPose, view_from_pose
+from ..frame_record import ExposureRecord
 
 GROUP, CREATOR = 0x0021, "SURGICAL-SIM2REAL C-ARM 1"
 DEVICE, PIXEL, FRAMES = 0x01, 0x02, 0x10
@@ -30,12 +31,15 @@ INDEX, ANGLES, ISOCENTER, DISTANCES, OFFSET, FIELD, PROJECTION = range(0x11, 0x1
 @dataclass(frozen=True)
 class Shot:
     """One frame of a dataset as it was taken. index: of the frame. plane: 0, or 1 for the second of a biplane.
-    checksum: of the frame's record."""
+    variant: number of the augmented anatomy, 0 without. exposure: as in the frame's record, None where there is none.
+    checksum: of that record."""
 
     index: int
     plane: int
     device: CArmDevice
     pose: CArmPose
+    variant: int
+    exposure: ExposureRecord | None
     checksum: str
 
 

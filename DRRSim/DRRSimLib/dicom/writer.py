@@ -1,11 +1,13 @@
 """A dataset as DICOM: ``NNNNNN.dcm``, one X-Ray Angiographic object a frame, or a run, named after its first frame.
 
 Frames of one device that have everything in common but their angles, and these in equal steps, are a run and become one
-multi-frame object: a rotation, or fluoroscopy that stands still. Of a dataset all frames of a plane are a run, or none.
+multi-frame object: a rotation, or fluoroscopy that stands still. Of a dataset all frames of a plane and an augmented
+anatomy are a run, or none.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +55,10 @@ def write_dicom(dataset: Dataset, out: Path) -> Iterator[int]:
 def _shot(dataset: Dataset, recipe: DrrRecipe, index: int) -> Shot:
     frame, planes = dataset.frame(index), recipe.carm.planes()
     device = planes[index % len(planes)]
-    pose = drr_record(frame).carm.pose(device)
-    return Shot(index, index % len(planes), device, pose, frame.parsed.record_sha256)
+    record = drr_record(frame)
+    variant = 0 if record.augmentation is None else record.augmentation.variant
+    pose, checksum = record.carm.pose(device), frame.parsed.record_sha256
+    return Shot(index, index % len(planes), device, pose, variant, record.exposure, checksum)
 
 
 def _study(dataset: Dataset, recipe: DrrRecipe) -> Study:
@@ -72,7 +76,11 @@ def _study(dataset: Dataset, recipe: DrrRecipe) -> Study:
 
 
 def _runs(shots: Sequence[Shot]) -> list[Sequence[Shot]]:
-    """The frames of a plane in the objects that they become."""
+    """The frames of a plane in the objects that they become: none shows more than one anatomy."""
+    return [run for _, same in groupby(shots, lambda shot: shot.variant) for run in _runs_of_one(list(same))]
+
+
+def _runs_of_one(shots: Sequence[Shot]) -> list[Sequence[Shot]]:
     if not _is_run([shot.pose for shot in shots]):
         return [[shot] for shot in shots]
     device = shots[0].device
