@@ -20,6 +20,7 @@ import SimpleITK as sitk
 from Sim2RealApp import cli
 from Sim2RealLib.engine import open_backend
 from Sim2RealLib.errors import Sim2RealError
+from Sim2RealLib.models import list_models
 from toy_export import contents
 
 RECIPE = str(Path(__file__).resolve().parents[1] / "Resources" / "Recipes" / "pelvis_drr.yaml")
@@ -85,6 +86,13 @@ def await_frames(folder: Path, count: int, process: subprocess.Popen) -> None:
 
 
 COMMANDS = ("demo", "export", "check", "report", "convert", "reconstruct", "doctor", "bench", "models", "models list")
+
+
+def test_the_models_are_listed_with_what_was_measured(here):
+    code, out, _err = here("models", "list")
+    assert code == 0
+    for card in list_models():
+        assert all(part in " ".join(out.split()) for part in (card.id, card.trained_on, card.metrics[0].measured_on))
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

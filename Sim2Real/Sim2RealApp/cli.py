@@ -264,6 +264,11 @@ def list_models() -> None:
     for card in cards:
         table.add_row(card.id, card.task, card.title, card.licence, f"{card.size_bytes / 1e6:.1f}")
     console.print(table)
+    for card in cards:
+        console.print(f"\n[bold]{card.id}[/], trained on {card.trained_on}.")
+        for metric in card.metrics:
+            console.print(f"- {metric.name}: {metric.value:g} {metric.unit} ({metric.measured_on})")
+        console.print(f"Limits: {card.limits}")
 
 
 @models.command("verify")
