@@ -92,20 +92,22 @@ MC_GPU = {
 """Energy scattered onto the middle 10 × 10 cm once by Compton's effect, once by Rayleigh's and more often, over primary
 energy, by mm of water: MC-GPU 1.3 (Badal and Badano 2009, doi:10.1118/1.3231824), 4e7 photons of 60 keV from 1 m, a
 field of 30 × 30 cm, the water 40 cm wide and 10 cm before the detector. Docs/benchmarks/mc_gpu.py repeats it."""
+MC_GPU_ATTENUATION_MM = 0.020693
+"""Of its water, against 0.020587 of NIST's and ours: its primary radiation is 3.1 % less behind 30 cm."""
 
 
 @pytest.mark.parametrize("thickness_mm", MC_GPU)
 def test_scatter_over_primary_is_that_of_mc_gpu(thickness_mm):
-    """3 % and three standard errors of 2¹⁹ photons: of Compton's cross-section alone, PENELOPE's is 0.6 % larger."""
+    """2 % and three standard errors of 2¹⁹ photons, over the primary radiation that its own attenuation leaves."""
     near = 900.0 - thickness_mm
     water = box("water", (-200, near, -200), (200, 900, 200), (20, thickness_mm // 10, 20))
     scene = build_transport_scene(BACKEND, [water], 10.0)
     source = photon_source(BACKEND, monoenergetic(60.0))
     images = scatter_images(scene, view_along_a(1000.0, 300.0, 3), source, MonteCarloSettings(3, 3, 2**19, 16, 1))
-    primary_kev = 60.0 * np.exp(-materials.linear_attenuation_mm("water", 60.0) * thickness_mm)
+    primary_kev = 60.0 * np.exp(-MC_GPU_ATTENUATION_MM * thickness_mm)
     found = images.signal[..., 1, 1] / primary_kev
     expected = np.array([*MC_GPU[thickness_mm], sum(MC_GPU[thickness_mm])])
     found = np.column_stack([found, found.sum(axis=1)])
     error = found.std(axis=0, ddof=1) / 4
-    assert np.all(np.abs(found.mean(axis=0) - expected) < 0.03 * expected + 3 * error)
+    assert np.all(np.abs(found.mean(axis=0) - expected) < 0.02 * expected + 3 * error)
     assert np.all(error < 0.02 * expected)

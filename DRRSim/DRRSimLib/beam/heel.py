@@ -7,7 +7,7 @@ that of the central ray times the ratio of these shares.
 
 D, the only free number, is fitted to spectra that SpekPy 2.5.4 (model casim) gives for 50 to 140 kV, anode angles of 8°
 to 12° and rays within 6° towards the anode and 8° towards the cathode: there the signal behind 4 mm of aluminium agrees
-within 3.5 % and the mean energy within 1 % (`Testing/test_beam_heel.py`).
+within 3.5 % and the mean energy within 1 % (`Testing/test_beam.py`).
 """
 
 from typing import Any, Literal
