@@ -24,7 +24,7 @@ LOWEST_HU = -1024
 HIGHEST_LABEL = 65535
 _CT_HOLDS_BELOW_HU = -50
 """Any CT of a patient holds fat (about −100 HU) or air; one with nothing below this is not in Hounsfield units."""
-_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _COVERAGE_SAMPLES = 64
 
 
@@ -219,7 +219,7 @@ def _read_path(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
     if not path.exists():
         raise Sim2RealError(f"{path} does not exist.")
     try:
-        dicom = path.is_dir() or (_suffix(path) not in _SUFFIXES and is_dicom(path))
+        dicom = path.is_dir() or (_suffix(path) not in VOLUME_SUFFIXES and is_dicom(path))
         return _read_dicom(path, role) if dicom else _read_file(path, role)
     except OSError as error:
         raise Sim2RealError(f"{path} cannot be read: {error.strerror}.") from error
@@ -227,8 +227,8 @@ def _read_path(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
 
 def _read_file(path: Path, role: str) -> tuple[Volume, dict[str, Any]]:
     suffix = _suffix(path)
-    if suffix not in _SUFFIXES:
-        raise Sim2RealError(f"{path} has an unknown format; known are {', '.join(_SUFFIXES)} and DICOM.")
+    if suffix not in VOLUME_SUFFIXES:
+        raise Sim2RealError(f"{path} has an unknown format; known are {', '.join(VOLUME_SUFFIXES)} and DICOM.")
     data = None if suffix.startswith(".nii") else detached_data(path)
     array, affine = read_nifti(path) if suffix.startswith(".nii") else read_itk(path)
     size = array.shape[::-1]

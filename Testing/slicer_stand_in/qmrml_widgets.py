@@ -1,7 +1,7 @@
 """Doubles of the qMRML widgets that modules of ours use; they stand in the namespace `slicer`."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import shiboken6
 import slicer
@@ -120,15 +120,25 @@ class qMRMLNodeComboBox(QWidget):
         types, attributes = self._types, self._attributes
         children, hidden = self._options["children"], self._options["hidden"]
         found = []
-        for node in self._scene.GetNodes() if self._scene else ():
-            fits = any(node.IsA(kind) if children else node.GetClassName() == kind for kind in types)
-            wanted = fits and all(
+        for node in self._of_types(types) if self._scene else ():
+            wanted = (children or node.GetClassName() in types) and all(
                 node.GetNodeTagName() and (not node.IsA(kind) or node.GetAttribute(name) == value)
                 for kind, name, value in attributes
             )
             if wanted and (hidden or not node.GetHideFromEditors()):
                 found.append(node)
         return found
+
+    def _of_types(self, types: Sequence[str]) -> list:
+        """All nodes of the scene of some classes or of what is derived from them, in its order; Slicer's scene finds
+        them, among hundreds, in no time."""
+        found = []
+        for kind in types:
+            collection = self._scene.GetNodesByClass(kind)
+            collection.UnRegister(self._scene)
+            found += [node for node in collection if node not in found]
+        order = self._scene.GetNodes()
+        return sorted(found, key=order.IsItemPresent) if len(types) > 1 else found
 
     def nodeCount(self) -> int:
         return len(self.nodes())

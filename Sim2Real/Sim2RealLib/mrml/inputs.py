@@ -21,12 +21,11 @@ from ..job import Done
 from ..label_table import label_classes, table_text
 from ..landmarks import write_landmarks
 from ..volume import Volume
-from ..volume_io import require_finite, write_volume
+from ..volume_io import VOLUME_SUFFIXES, require_finite, write_volume
 from .node_copies import GENERATED, NodeCopy
 from .segmentations import labels_in
 
 _HASH_DIGITS = 12
-_VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
 
 class InputFiles:
@@ -39,7 +38,7 @@ class InputFiles:
 
     def volume(self, volume: NodeCopy) -> Path:
         """The file of a scalar volume. Sim2RealError for values that are NaN or infinite."""
-        own = _own_file(volume, _VOLUME_SUFFIXES)
+        own = _own_file(volume, VOLUME_SUFFIXES)
         return own or self._copy_of_volume(require_finite(volume.content), volume.name)
 
     def landmarks(self, points: NodeCopy) -> Path:

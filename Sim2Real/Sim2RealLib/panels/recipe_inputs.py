@@ -13,10 +13,7 @@ from ..mrml.segmentations import labels_image, make_segmentation
 from ..mrml.volumes import keep_file, make_volume
 from ..simulation import LabelClass
 from ..volume import Volume
-from ..volume_io import read_ct
-
-OPENED_BY_SLICER = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
-"""Volumes that keep their file in the scene."""
+from ..volume_io import VOLUME_SUFFIXES, read_ct
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +45,7 @@ def add_inputs(
     """The CT and the segmentation as new nodes. The CT keeps its file, unless that is a DICOM folder or a scene's."""
     path = inputs.volume_path
     ct = make_volume(scene, inputs.ct, path.name)
-    if path.is_file() and path.name.lower().endswith(OPENED_BY_SLICER):
+    if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
         keep_file(ct, path)
     if inputs.labels is None:
         return ct, None
